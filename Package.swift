@@ -1,0 +1,110 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "samovar",
+    products: [
+        .executable(name: "samovar", targets: ["samovar"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // What is decided. Pure: no clock, no lock, no task, no socket. Core/Key alone hashes.
+        .target(
+            name: "SamovarCore",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            path: "Sources/Core", swiftSettings: strict),
+
+        // How it is written: bytes ↔ values, piece by piece. Pure.
+        .target(name: "SamovarWire", dependencies: ["SamovarCore"], path: "Sources/Wire", swiftSettings: strict),
+
+        // In what order: the way of one request. Tasks and locks, no sockets. Start at Pipeline.swift.
+        .target(
+            name: "SamovarEngine",
+            dependencies: ["SamovarCore"],
+            path: "Sources/Engine", swiftSettings: strict),
+
+        // L2: Redis, spoken through hiredis's reader and formatter on NIO's event loops.
+        .target(
+            name: "SamovarStoreRedis",
+            dependencies: [
+                "SamovarEngine", "CHiredis",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/StoreRedis", swiftSettings: strict),
+        .systemLibrary(
+            name: "CHiredis", path: "Sources/CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+
+        // Calls to providers.
+        .target(
+            name: "SamovarUpstreamHTTP",
+            dependencies: [
+                "SamovarEngine", "SamovarWire",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/UpstreamHTTP", swiftSettings: strict),
+
+        // Listeners: the OpenAI-compatible port and the admin port; drain.
+        .target(
+            name: "SamovarServer",
+            dependencies: [
+                "SamovarEngine", "SamovarWire",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Server", swiftSettings: strict),
+
+        // The executable: reads the configuration, wires the parts, runs; the subcommands.
+        .executableTarget(
+            name: "samovar",
+            dependencies: [
+                "SamovarServer", "SamovarUpstreamHTTP", "SamovarStoreRedis",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            path: "Sources/samovar", swiftSettings: strict),
+
+        // A provider to test, show and measure against: its answers are a function of the messages.
+        .executableTarget(
+            name: "provider",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "tools/provider", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,57 @@
+/// How old an answer is and what that makes it good for.
+///
+///     born ────────── fresh ──────────▶ ttl ────────── stale ──────────▶ ttl + staleTTL ── dead
+///
+/// A stale answer is for callers who say that it will do (`max-stale`), and for when the upstream is busy or down.
+public struct Freshness: Hashable, Sendable {
+    public let bornAt: Instant
+    public let ttl: Duration
+    public let staleTTL: Duration
+
+    public init(bornAt: Instant, ttl: Duration, staleTTL: Duration) {
+        self.bornAt = bornAt
+        self.ttl = ttl
+        self.staleTTL = staleTTL
+    }
+
+    public func age(at now: Instant) -> Duration {
+        max(.zero, bornAt.duration(to: now))
+    }
+
+    /// When it must not be served any more, whatever anybody says.
+    public var diesAt: Instant { bornAt.advanced(by: ttl).advanced(by: staleTTL) }
+
+    /// What is left of its fresh time; negative once it is stale.
+    public func remaining(at now: Instant) -> Duration { ttl - age(at: now) }
+
+    public enum Verdict: Hashable, Sendable {
+        case fresh
+        /// Expired, and this caller takes it.
+        case stale
+        /// Expired for this caller, and still there for when the upstream fails.
+        case expired
+        /// Nothing for anyone any more.
+        case dead
+    }
+
+    /// What this answer is to a caller with these controls. O(1).
+    public func verdict(for controls: Controls, at now: Instant) -> Verdict {
+        guard now < diesAt else { return .dead }
+        let age = age(at: now)
+        if let maxAge = controls.maxAge, age > maxAge { return .expired }
+        if controls.noCache { return .expired }
+        if age < ttl { return .fresh }
+        guard let maxStale = controls.maxStale, age - ttl <= maxStale else { return .expired }
+        return .stale
+    }
+
+    /// Whether it may stand in when the upstream is busy or down. Never where the caller forbids it.
+    public func standsIn(for controls: Controls, at now: Instant) -> Bool {
+        guard now < diesAt, !controls.noCache else { return false }
+        let age = age(at: now)
+        if let maxAge = controls.maxAge, age > maxAge { return false }
+        // A caller that names its own bound for staleness means it.
+        if let maxStale = controls.maxStale, age - ttl > maxStale { return false }
+        return true
+    }
+}

@@ -1,0 +1,176 @@
+/// One upstream call and everyone who wants its answer.
+///
+///                  land(ending)
+///     flying ─────────────────────────▶ landed       log and ending stay until the last follower has read
+///       │        last follower left,
+///       └─────────────────────────────▶ abandoned    the call is cancelled, nobody is left to be told
+///                not to be finished
+///
+/// The log is kept whole while the flight is in the air: a late follower replays it, then reads live. One log, many
+/// cursors: a slow follower costs the others nothing, and is told so (`lagged`) when it falls too far behind.
+/// `Waiter` is whatever the driver resumes; tests use names.
+public struct Flight<Waiter: Sendable>: ~Copyable {
+    /// The bounds of one flight.
+    public struct Limits: Sendable, Hashable {
+        /// How many may follow one flight at once.
+        public var followersMax: Int
+        /// How large one answer may grow, in bytes as they came.
+        public var answerSizeMax: Int
+        /// How far a follower may fall behind what came after it joined, in bytes.
+        public var followerLagMax: Int
+
+        public init(followersMax: Int = 10_000, answerSizeMax: Int = 4 << 20, followerLagMax: Int = 256 << 10) {
+            self.followersMax = followersMax
+            self.answerSizeMax = answerSizeMax
+            self.followerLagMax = followerLagMax
+        }
+    }
+
+    public struct Follower: Hashable, Sendable {
+        let number: Int
+    }
+
+    public enum Ending: Sendable {
+        case complete
+        case failed(Failure)
+    }
+
+    private enum Phase {
+        case flying
+        case landed(Ending)
+        case abandoned
+    }
+
+    private struct Place {
+        /// How much of the log it has been given, or was there when it came: what it does not lag behind.
+        var reachedByteCount: Int
+    }
+
+    private let limits: Limits
+    private let finishWhenLeft: Bool
+    private var phase = Phase.flying
+    private var log: [Chunk] = []
+    /// How many bytes the log held up to and including each chunk.
+    private var logByteCounts: [Int] = []
+    private var logByteCount: Int { logByteCounts.last ?? 0 }
+    private var places: [Follower: Place] = [:]
+    private var parked: [Follower: Waiter] = [:]
+    private var nextNumber = 0
+    /// The shortest ttl asked for by anyone who joined.
+    public private(set) var ttlMax: Duration?
+
+    /// - Parameter finishWhenLeft: go on when nobody is left, for the cache's sake.
+    public init(limits: Limits, finishWhenLeft: Bool = false) {
+        self.limits = limits
+        self.finishWhenLeft = finishWhenLeft
+    }
+
+    public var followerCount: Int { places.count }
+
+    public var hasLanded: Bool {
+        if case .landed = phase { true } else { false }
+    }
+
+    public enum JoinAction: Hashable, Sendable {
+        case joined(Follower)
+        /// `flight_followers_max` is reached.
+        case full
+        /// Nobody was left, so the call was cancelled: this caller needs a flight of its own.
+        case gone
+    }
+
+    /// A caller wants this answer. O(1).
+    public mutating func join(ttl: Duration? = nil) -> JoinAction {
+        if case .abandoned = phase { return .gone }
+        guard places.count < limits.followersMax else { return .full }
+        let follower = Follower(number: nextNumber)
+        nextNumber += 1
+        places[follower] = Place(reachedByteCount: logByteCount)
+        if let ttl { ttlMax = min(ttlMax ?? ttl, ttl) }
+        return .joined(follower)
+    }
+
+    public enum AppendAction: Sendable {
+        /// Wake these, in the order in which they joined.
+        case wake([Waiter])
+        /// The answer has outgrown `answer_size_max`: stop the call and land with that.
+        case tooLarge
+    }
+
+    /// The upstream sent another chunk. O(p log p) in sleepers.
+    public mutating func append(_ chunk: Chunk) -> AppendAction {
+        guard case .flying = phase else { return .wake([]) }
+        guard logByteCount + chunk.bytes.count <= limits.answerSizeMax else { return .tooLarge }
+        logByteCounts.append(logByteCount + chunk.bytes.count)
+        log.append(chunk)
+        return .wake(wakeAll())
+    }
+
+    /// The call has ended; the first ending counts. Returns whom to wake, in the order in which they joined.
+    public mutating func land(_ ending: Ending) -> [Waiter] {
+        guard case .flying = phase else { return [] }
+        phase = .landed(ending)
+        return wakeAll()
+    }
+
+    public enum ReadAction: Sendable {
+        case deliver(Chunk)
+        /// Nothing yet: park, or come again.
+        case wait
+        case end(Ending)
+    }
+
+    /// What a follower sees at `index` of the log. O(1).
+    public mutating func read(at index: Int, by follower: Follower) -> ReadAction {
+        guard let place = places[follower] else { return .end(.failed(.lagged)) }
+        if case .flying = phase, logByteCount - place.reachedByteCount > limits.followerLagMax {
+            return .end(.failed(.lagged))
+        }
+        if index < log.count {
+            // What was in the log when it came is no lag, so the mark only ever moves forward.
+            places[follower]?.reachedByteCount = max(place.reachedByteCount, logByteCounts[index])
+            return .deliver(log[index])
+        }
+        switch phase {
+        case .flying: return .wait
+        case .landed(let ending): return .end(ending)
+        case .abandoned: return .end(.failed(.cut))
+        }
+    }
+
+    /// A follower has nothing to read at `index` and wants to be woken. Returns it at once when something came
+    /// between its look and its sleep.
+    public mutating func fallsAsleep(_ waiter: Waiter, as follower: Follower, at index: Int) -> Waiter? {
+        guard case .flying = phase, index >= log.count, places[follower] != nil else { return waiter }
+        parked[follower] = waiter
+        return nil
+    }
+
+    public struct LeaveAction: Sendable {
+        /// The follower was asleep: wake it, so that it sees that it has left.
+        public let resume: Waiter?
+        /// Nobody is left to read: cancel the upstream call.
+        public let cancelUpstream: Bool
+    }
+
+    /// A follower hung up, or has read to the end. Idempotent. O(1).
+    public mutating func leave(_ follower: Follower) -> LeaveAction {
+        guard places.removeValue(forKey: follower) != nil else {
+            return LeaveAction(resume: nil, cancelUpstream: false)
+        }
+        let resume = parked.removeValue(forKey: follower)
+        if case .flying = phase, places.isEmpty, !finishWhenLeft {
+            phase = .abandoned
+            return LeaveAction(resume: resume, cancelUpstream: true)
+        }
+        return LeaveAction(resume: resume, cancelUpstream: false)
+    }
+
+    /// In the order in which they joined. Never in a dictionary's order, which differs from run to run and would
+    /// make an action, and so a simulation, unrepeatable.
+    private mutating func wakeAll() -> [Waiter] {
+        guard !parked.isEmpty else { return [] }
+        defer { parked.removeAll(keepingCapacity: true) }
+        return parked.sorted { $0.key.number < $1.key.number }.map(\.value)
+    }
+}

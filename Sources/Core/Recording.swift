@@ -1,0 +1,96 @@
+/// A whole answer in its stored form: the upstream's chunks, losslessly coded, each against the one before it.
+///
+/// Chunks of a stream repeat nearly everything but the token, so an event of 200 to 300 bytes becomes about ten
+/// (`ChunkCoder`). One recording serves every caller: it replays byte for byte, or is folded or unfolded in Wire.
+public struct Recording: Hashable, Sendable {
+    public let form: Form
+    /// Whether usage was asked for on behalf of those who did not: then `Chunk.usage` says what they are not shown.
+    public let usageAsked: Bool
+    public let chunkCount: Int
+    /// What the chunks weigh as they came, in bytes.
+    public let rawByteCount: Int
+    /// The coded chunks.
+    public let coded: [UInt8]
+
+    /// Puts together what was stored; `chunks()` finds out whether it fits.
+    public init(form: Form, usageAsked: Bool, chunkCount: Int, rawByteCount: Int, coded: [UInt8]) {
+        self.form = form
+        self.usageAsked = usageAsked
+        self.chunkCount = chunkCount
+        self.rawByteCount = rawByteCount
+        self.coded = coded
+    }
+
+    public init(form: Form, usageAsked: Bool, chunks: some Sequence<Chunk>) {
+        var recorder = Recorder(form: form, usageAsked: usageAsked)
+        for chunk in chunks { recorder.append(chunk) }
+        self = recorder.finish()
+    }
+
+    /// The chunks as they came. O(raw bytes).
+    ///
+    /// - Throws: `RecordingError` where the coded bytes are damaged.
+    public func chunks() throws(RecordingError) -> [Chunk] {
+        var chunks: [Chunk] = []
+        var decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
+        while let chunk = try decoder.next() { chunks.append(chunk) }
+        guard chunks.count == chunkCount else { throw RecordingError.damaged }
+        return chunks
+    }
+
+    /// All chunks, one after the other, as a caller is to see them. O(raw bytes).
+    public func rendered(withUsage: Bool) throws(RecordingError) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(rawByteCount)
+        var decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
+        let showsAll = withUsage || !usageAsked
+        while let chunk = try decoder.next() {
+            if showsAll { output.append(contentsOf: chunk.bytes) } else { chunk.appendWithoutUsage(to: &output) }
+        }
+        return output
+    }
+}
+
+public enum RecordingError: Error, Hashable, Sendable {
+    /// The coded bytes are not what a recorder writes.
+    case damaged
+}
+
+extension Chunk {
+    /// Appends what a caller is shown who did not ask for usage.
+    public func appendWithoutUsage(to output: inout [UInt8]) {
+        switch usage {
+        case .nowhere: output.append(contentsOf: bytes)
+        case .whole: break
+        case .member(let fromEnd, let count):
+            output.append(contentsOf: bytes[..<(bytes.count - fromEnd - count)])
+            output.append(contentsOf: bytes[(bytes.count - fromEnd)...])
+        }
+    }
+}
+
+/// Writes a recording while the answer passes. O(chunk bytes) a chunk.
+public struct Recorder: Sendable {
+    private let form: Form
+    private let usageAsked: Bool
+    private var coder = ChunkCoder()
+    private var chunkCount = 0
+    private var rawByteCount = 0
+
+    public init(form: Form, usageAsked: Bool) {
+        self.form = form
+        self.usageAsked = usageAsked
+    }
+
+    public mutating func append(_ chunk: Chunk) {
+        coder.append(chunk)
+        chunkCount += 1
+        rawByteCount += chunk.bytes.count
+    }
+
+    public consuming func finish() -> Recording {
+        Recording(
+            form: form, usageAsked: usageAsked, chunkCount: chunkCount, rawByteCount: rawByteCount,
+            coded: coder.finish())
+    }
+}

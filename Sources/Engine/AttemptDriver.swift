@@ -1,0 +1,144 @@
+import SamovarCore
+
+/// What is known of one attempt while it runs. Drives `Completeness`, `AnswerDeadlines` and `Recorder`.
+final class AttemptLog: Sendable {
+    /// An answer that came to its clean end.
+    struct Whole: Sendable {
+        let recording: Recording
+        let model: String?
+        let usage: Usage?
+        /// Why it is not to be stored, if it is not.
+        let notStored: NotStoredReason?
+    }
+
+    enum Outcome: Sendable {
+        case whole(Whole)
+        case failed(Failure)
+        /// Nobody was left to read it.
+        case abandoned
+    }
+
+    private struct State {
+        var deadlines: AnswerDeadlines
+        var completeness = Completeness()
+        var form = Form.body
+        var recorder: Recorder?
+        var model: String?
+        var usage: Usage?
+    }
+
+    private let attempt: Attempt
+    private let state: Lock<State>
+
+    init(_ attempt: Attempt, startedAt: Instant) {
+        self.attempt = attempt
+        state = Lock(State(deadlines: AnswerDeadlines(attempt.request.route.timeouts, startedAt: startedAt)))
+    }
+
+    var deadline: Instant { state.withLock { $0.deadlines.next } }
+
+    func passed(at now: Instant) -> Failure.Wait? { state.withLock { $0.deadlines.passed(at: now) } }
+
+    /// Whether usage was asked for on behalf of callers who did not: what they are then not shown.
+    func began(_ form: Form) -> Bool {
+        let usageAsked = form == .stream && attempt.includeUsage
+        state.withLock { state in
+            state.form = form
+            state.recorder = Recorder(form: form, usageAsked: usageAsked)
+        }
+        return usageAsked
+    }
+
+    func add(_ chunk: Chunk, _ facts: ChunkFacts, at now: Instant) {
+        state.withLock { state in
+            if facts.hasToken { state.deadlines.sawToken(at: now) }
+            state.completeness.observe(facts)
+            state.recorder?.append(chunk)
+            state.model = facts.model ?? state.model
+            state.usage = facts.usage ?? state.usage
+        }
+    }
+
+    /// The upstream has ended its answer cleanly.
+    func finish() -> Outcome {
+        let route = attempt.request.route
+        return state.withLock { state in
+            guard let recorder = state.recorder else { return .failed(.cut) }
+            let verdict = state.completeness.verdict(
+                storesLength: route.storesLength, storesContentFilter: route.storesContentFilter)
+            let notStored: NotStoredReason?
+            switch verdict {
+            case .keep: notStored = nil
+            case .pass(let reason): notStored = reason
+            // A body that is JSON to its last byte is the upstream's whole word, be it odd; a stream is not.
+            case .incomplete where state.form == .body: notStored = .malformed
+            case .incomplete: return .failed(.cut)
+            }
+            return .whole(
+                Whole(recording: recorder.finish(), model: state.model, usage: state.usage, notStored: notStored))
+        }
+    }
+}
+
+/// Makes one attempt on behalf of a flight, within its deadlines and for as long as anybody wants it.
+struct AttemptDriver: Sendable {
+    let clock: any MonotonicClock
+    let metrics: Metrics
+
+    func run(_ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight) async -> AttemptLog.Outcome {
+        let log = AttemptLog(attempt, startedAt: clock.now)
+        let outcome = await withTaskGroup(of: AttemptLog.Outcome.self) { racing in
+            racing.addTask { await call(attempt, at: member, for: flight, log) }
+            racing.addTask { await watch(log) }
+            racing.addTask {
+                for await _ in flight.abandonment {}
+                return .abandoned
+            }
+            // The first to end decides; the others are cancelled, and the call is given up at once.
+            let first = await racing.next() ?? .abandoned
+            racing.cancelAll()
+            return first
+        }
+        count(outcome, at: member)
+        return outcome
+    }
+
+    private func call(
+        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, _ log: AttemptLog
+    ) async -> AttemptLog.Outcome {
+        do throws(Failure) {
+            try await member.upstream.attempt(attempt) { event throws(Failure) in
+                switch event {
+                case .began(let form): flight.began(form, usageAsked: log.began(form))
+                case .chunk(let chunk, let facts):
+                    log.add(chunk, facts, at: clock.now)
+                    guard flight.append(chunk) else { throw .tooLarge(limit: "answer_size_max") }
+                case .keepAlive: break
+                }
+            }
+            return log.finish()
+        } catch {
+            return .failed(Task.isCancelled ? .draining : error)
+        }
+    }
+
+    /// Sleeps until a deadline has passed; each token moves it on.
+    private func watch(_ log: AttemptLog) async -> AttemptLog.Outcome {
+        while true {
+            do {
+                try await clock.sleep(until: log.deadline)
+            } catch {
+                return .failed(.draining)
+            }
+            if let wait = log.passed(at: clock.now) { return .failed(.timedOut(wait)) }
+        }
+    }
+
+    private func count(_ outcome: AttemptLog.Outcome, at member: UpstreamPool.Member) {
+        switch outcome {
+        case .whole: metrics.attempt(at: member.name, .success)
+        case .failed(let failure): metrics.attempt(at: member.name, AttemptOutcome(failure))
+        case .abandoned: metrics.attempt(at: member.name, .cancelled)
+        }
+    }
+}

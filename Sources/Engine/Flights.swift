@@ -1,0 +1,103 @@
+import SamovarCore
+
+/// All flights of the process. Drives `FlightBoard`.
+final class Flights: Sendable {
+    /// A caller's place on a flight.
+    struct Seat: Sendable {
+        let flight: SharedFlight
+        let follower: Flight<SharedFlight.Waiter>.Follower
+        /// Whether this caller is the one for whom the flight took off.
+        let isLeader: Bool
+    }
+
+    /// A flight that is about to be flown, with the ticket to hand back after it.
+    struct Takeoff: Sendable {
+        let flight: SharedFlight
+        let ticket: FlightBoard<SharedFlight>.Ticket
+    }
+
+    private struct State {
+        var board: FlightBoard<SharedFlight>
+        var limits = Flight<SharedFlight.Waiter>.Limits()
+        var flying: [ObjectIdentifier: Takeoff] = [:]
+    }
+
+    private let state: Lock<State>
+    private let clock: any MonotonicClock
+    /// Bounded by `flights_max`: each flight is in it once.
+    let takeoffs: AsyncStream<Takeoff>
+    private let takeoff: AsyncStream<Takeoff>.Continuation
+
+    init(clock: any MonotonicClock) {
+        self.clock = clock
+        state = Lock(State(board: FlightBoard()))
+        (takeoffs, takeoff) = AsyncStream.makeStream()
+    }
+
+    /// Limits for flights that take off from now on.
+    func configure(flightsMax: Int, limits: Flight<SharedFlight.Waiter>.Limits) {
+        state.withLock { state in
+            state.board.flightsMax = flightsMax
+            state.limits = limits
+        }
+    }
+
+    var count: Int { state.withLock { $0.board.flightCount } }
+
+    /// Joins the flight for this request, or leads a new one.
+    ///
+    /// - Parameter mustBeNew: never a flight that began before this call (`no-cache`).
+    func join(_ request: Request, mustBeNew: Bool) throws(Failure) -> Seat {
+        let key: RequestKey? = if case .alone = request.sharing { nil } else { request.key }
+        let joined = state.withLock { state -> Result<(Seat, Takeoff?), Failure> in
+            if let key, !mustBeNew, let flight = state.board.flight(for: key) {
+                switch flight.join(ttl: request.controls.ttl) {
+                case .joined(let follower): return .success((Seat(flight: flight, follower: follower, isLeader: false), nil))
+                case .full: return .failure(.limited(limit: "flight_followers_max", retryAfter: .seconds(1)))
+                case .gone: break
+                }
+            }
+            let flight = SharedFlight(request, limits: state.limits, startedAt: clock.now)
+            guard case .joined(let follower) = flight.join(ttl: request.controls.ttl),
+                let ticket = state.board.takeOff(flight, key: key, tenant: request.tenant)
+            else { return .failure(.limited(limit: "flights_max", retryAfter: .seconds(1))) }
+            let new = Takeoff(flight: flight, ticket: ticket)
+            state.flying[ObjectIdentifier(flight)] = new
+            return .success((Seat(flight: flight, follower: follower, isLeader: true), new))
+        }
+        let (seat, new) = try joined.get()
+        if let new, case .terminated = takeoff.yield(new) {
+            remove(new)
+            new.flight.land(.failed(.draining))
+        }
+        return seat
+    }
+
+    func leave(_ seat: Seat) {
+        guard seat.flight.leave(seat.follower) else { return }
+        // Given up with its last follower: nobody may join what is being cancelled.
+        state.withLock { state in
+            if let flying = state.flying[ObjectIdentifier(seat.flight)] { state.board.unlist(flying.ticket) }
+        }
+    }
+
+    /// Whoever comes from now on finds the answer in L1, or flies anew.
+    func unlist(_ takeoff: Takeoff) {
+        state.withLock { $0.board.unlist(takeoff.ticket) }
+    }
+
+    func remove(_ takeoff: Takeoff) {
+        state.withLock { state in
+            state.flying[ObjectIdentifier(takeoff.flight)] = nil
+            state.board.remove(takeoff.ticket)
+        }
+    }
+
+    func close() { takeoff.finish() }
+
+    /// Ends every flight with this failure, for those who follow it.
+    func landAll(_ failure: Failure) {
+        let flying = state.withLock { $0.flying.values.sorted { $0.ticket.number < $1.ticket.number } }
+        for takeoff in flying { takeoff.flight.land(.failed(failure)) }
+    }
+}

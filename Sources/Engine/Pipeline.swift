@@ -1,0 +1,317 @@
+import SamovarCore
+
+/// The way of one request.
+///
+///     caller ─ serve ─▶ look (L1) ─▶ join a flight ─▶ settle ─▶ deliver
+///                                        │ new: takes off
+///     run ────────────▶ fly: look again ─▶ L2 ─▶ attempt ─▶ keep (L1) ─▶ land ─▶ keep (L2)
+///
+/// A flight belongs to `run`, not to the caller who was first: callers only follow.
+public final class Pipeline: Sendable {
+    /// What may be changed while it runs.
+    public struct Settings: Sendable {
+        public var flightsMax: Int
+        public var flightLimits: FlightLimits
+        public var markTTL: Duration
+        public var prices: PriceTable
+
+        public init(
+            flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
+            prices: PriceTable = PriceTable()
+        ) {
+            self.flightsMax = flightsMax
+            self.flightLimits = flightLimits
+            self.markTTL = markTTL
+            self.prices = prices
+        }
+    }
+
+    public let metrics: Metrics
+    public let l1: MemoryCache
+    private let store: (any Store)?
+    private let upstreams: UpstreamPool
+    private let flights: Flights
+    private let clock: any MonotonicClock
+    private let settings: Lock<Settings>
+
+    public init(
+        l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
+        settings: Settings
+    ) {
+        self.l1 = l1
+        self.store = store
+        self.upstreams = upstreams
+        self.clock = clock
+        self.metrics = metrics
+        self.settings = Lock(settings)
+        flights = Flights(clock: clock)
+        flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
+    }
+
+    /// Takes new settings; flights that are in the air keep theirs.
+    public func reconfigure(_ new: Settings) {
+        settings.withLock { $0 = new }
+        flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
+    }
+
+    public var flightCount: Int { flights.count }
+
+    // MARK: Callers
+
+    /// The answer that L1 has for this caller, without a task or a suspension.
+    public func look(_ request: Request) -> Reply? {
+        guard request.sharing == .stored, !request.controls.noCache else { return nil }
+        let now = clock.now
+        guard let stored = l1.get(request.key, at: now) else { return nil }
+        return reply(stored, to: request, hit: .l1Hit, at: now)
+    }
+
+    /// Answers one request. Leaving `deliver` is leaving the flight; so is the caller's going away.
+    public func serve<Result, DeliveryFailure: Error>(
+        _ request: Request, for caller: Caller, deliver: (Reply) async throws(DeliveryFailure) -> Result
+    ) async throws(DeliveryFailure) -> Result {
+        if let reply = look(request) { return try await deliver(reply) }
+        if request.controls.onlyIfCached { return try await deliver(await cachedElsewhere(request)) }
+        // Twice at most: an answer found by a flight for all may be too old for this one, who then flies anew.
+        if let result = try await follow(request, caller, mustBeNew: request.controls.noCache, deliver: deliver) {
+            return result
+        }
+        if let result = try await follow(request, caller, mustBeNew: true, deliver: deliver) { return result }
+        return try await deliver(.failed(.notCached, isFollower: false))
+    }
+
+    /// Joins a flight and delivers what it brings; nil where what it found will not do for this caller.
+    private func follow<Result, DeliveryFailure: Error>(
+        _ request: Request, _ caller: Caller, mustBeNew: Bool, deliver: (Reply) async throws(DeliveryFailure) -> Result
+    ) async throws(DeliveryFailure) -> Result? {
+        let seat: Flights.Seat
+        do {
+            seat = try flights.join(request, mustBeNew: mustBeNew)
+        } catch {
+            return try await deliver(.failed(error, isFollower: false))
+        }
+        defer { flights.leave(seat) }
+        caller.whenGone { [flights] in flights.leave(seat) }
+        guard let reply = await settle(request, seat) else { return nil }
+        if let reason = caller.gone { return try await deliver(.failed(reason, isFollower: false)) }
+        let result = try await deliver(reply)
+        if case .live = reply, !seat.isLeader { countSaved(seat.flight.usage, model: request.model) }
+        return result
+    }
+
+    /// Waits until it is known what the flight brings: the whole answer, or a stream's first chunk.
+    private func settle(_ request: Request, _ seat: Flights.Seat) async -> Reply? {
+        var chunks: [Chunk] = []
+        while true {
+            switch await seat.flight.next(at: chunks.count, for: seat.follower) {
+            case .deliver(let chunk):
+                chunks.append(chunk)
+                guard request.form == .stream, case .upstream(.stream, let usageAsked)? = seat.flight.origin else { continue }
+                let live = LiveAnswer(usageAsked: usageAsked, flight: seat.flight, follower: seat.follower)
+                return .live(live, provenance(of: seat, request))
+            case .end(.complete):
+                return landed(request, seat, chunks)
+            case .end(.failed(let failure)):
+                return standIn(for: request, after: failure) ?? .failed(failure, isFollower: !seat.isLeader)
+            case .wait:
+                return .failed(.deadline, isFollower: false)
+            }
+        }
+    }
+
+    private func landed(_ request: Request, _ seat: Flights.Seat, _ chunks: [Chunk]) -> Reply? {
+        switch seat.flight.origin {
+        case .stored(let stored, let result)?:
+            return reply(stored, to: request, hit: result, at: clock.now)
+        case .upstream(let form, let usageAsked)?:
+            if !seat.isLeader { countSaved(seat.flight.usage, model: request.model) }
+            return .whole(
+                WholeAnswer(form: form, usageAsked: usageAsked, chunks: chunks), provenance(of: seat, request))
+        case nil:
+            return .failed(.cut, isFollower: !seat.isLeader)
+        }
+    }
+
+    private func provenance(of seat: Flights.Seat, _ request: Request) -> Provenance {
+        if case .alone = request.sharing { return Provenance(result: .bypass, stored: false) }
+        return Provenance(result: seat.isLeader ? .miss : .coalesced, stored: seat.flight.isStored)
+    }
+
+    /// A stored answer as this caller may have it; nil where it may not.
+    private func reply(_ stored: StoredAnswer, to request: Request, hit: ServeResult, at now: Instant) -> Reply? {
+        let result: ServeResult
+        switch stored.freshness.verdict(for: request.controls, at: now) {
+        case .fresh: result = hit
+        case .stale: result = .stale
+        case .expired, .dead: return nil
+        }
+        countSaved(stored.answer.usage, model: stored.answer.model)
+        return .stored(stored, Self.provenance(of: stored, result, at: now))
+    }
+
+    private static func provenance(of stored: StoredAnswer, _ result: ServeResult, at now: Instant) -> Provenance {
+        Provenance(
+            result: result, age: stored.freshness.age(at: now), remaining: stored.freshness.remaining(at: now))
+    }
+
+    /// An expired answer, where the upstream is busy or down and this caller does not forbid it.
+    private func standIn(for request: Request, after failure: Failure) -> Reply? {
+        let now = clock.now
+        guard failure.isUpstreamTrouble, request.sharing == .stored, let stored = l1.get(request.key, at: now),
+            stored.freshness.standsIn(for: request.controls, at: now)
+        else { return nil }
+        countSaved(stored.answer.usage, model: stored.answer.model)
+        return .stored(stored, Self.provenance(of: stored, .stale, at: now))
+    }
+
+    /// `only-if-cached`: L2 is asked, a flight is not.
+    private func cachedElsewhere(_ request: Request) async -> Reply {
+        guard request.sharing == .stored, !request.controls.noCache, let stored = await store?.get(request.key) else {
+            return .failed(.notCached, isFollower: false)
+        }
+        l1.set(request.key, stored)
+        return reply(stored, to: request, hit: .l2Hit, at: clock.now) ?? .failed(.notCached, isFollower: false)
+    }
+
+    private func countSaved(_ usage: Usage?, model: String) {
+        guard let usage else { return }
+        metrics.savedPromptTokens.add(usage.promptTokenCount)
+        metrics.savedCompletionTokens.add(usage.completionTokenCount)
+        if let saved = settings.withLock({ $0.prices.microUSD(of: usage, model: model) }) {
+            metrics.savedMicroUSD.add(saved)
+        } else {
+            metrics.unpricedRequests.add(1)
+        }
+    }
+
+    // MARK: Flights
+
+    /// Flies all flights. Returns when `close` was called and the last one has landed; cancelling gives them up.
+    public func run() async {
+        await withDiscardingTaskGroup { flying in
+            for await takeoff in flights.takeoffs {
+                flying.addTask { await self.fly(takeoff) }
+            }
+        }
+    }
+
+    /// No flight takes off any more.
+    public func close() { flights.close() }
+
+    /// Tells everyone who still waits that the process is shutting down.
+    public func giveUp() { flights.landAll(.draining) }
+
+    private func fly(_ takeoff: Flights.Takeoff) async {
+        defer { flights.remove(takeoff) }
+        let flight = takeoff.flight
+        if let (stored, result) = await lookAgain(flight.request) {
+            // L1 has it already: whoever misses the flight finds the answer.
+            flights.unlist(takeoff)
+            flight.land(with: stored, from: result)
+            return
+        }
+        let outcome = await attempt(flight)
+        let answer = keep(outcome, of: flight)
+        flights.unlist(takeoff)
+        land(flight, outcome, isStored: answer != nil)
+        // After landing: a slow L2 holds nobody up.
+        if let answer { await store?.set(flight.request.key, answer) }
+    }
+
+    /// An answer that makes the call unnecessary.
+    private func lookAgain(_ request: Request) async -> (StoredAnswer, ServeResult)? {
+        guard request.sharing == .stored, !request.controls.noCache else { return nil }
+        // The flight before this one may have landed between our caller's miss and its join. Without this second
+        // look the same prompt is paid for twice. (groupcache.go, `load`.)
+        let now = clock.now
+        if let stored = l1.get(request.key, at: now),
+            stored.freshness.verdict(for: request.controls, at: now) == .fresh
+        {
+            return (stored, .l1Hit)
+        }
+        guard !l1.isMarked(request.key, at: now), let stored = await store?.get(request.key) else { return nil }
+        l1.set(request.key, stored)
+        // An expired one stays in L1 for when the upstream fails.
+        let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
+        return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil
+    }
+
+    private func attempt(_ flight: SharedFlight) async -> AttemptLog.Outcome {
+        guard let member = upstreams.choose(for: flight.request.route) else {
+            return .failed(.unreachable(reason: "the route has no upstream"))
+        }
+        let limits = settings.withLock { $0.flightLimits.answer }
+        let first = upstreams.attempt(flight.request, at: member, limits: limits)
+        let outcome = await AttemptDriver(clock: clock, metrics: metrics).run(first, at: member, for: flight)
+        guard case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: first, at: member)
+        else { return outcome }
+        let second = upstreams.attempt(flight.request, at: member, limits: limits)
+        return await AttemptDriver(clock: clock, metrics: metrics).run(second, at: member, for: flight)
+    }
+
+    /// Puts a complete answer into L1, and counts one that is not kept. Returns what L2 is to keep.
+    private func keep(_ outcome: AttemptLog.Outcome, of flight: SharedFlight) -> Answer? {
+        let request = flight.request
+        let whole: AttemptLog.Whole
+        switch outcome {
+        case .failed(let failure):
+            return notStored(NotStoredReason(failure), request)
+        case .abandoned:
+            return notStored(.abandoned, request)
+        case .whole(let complete):
+            whole = complete
+        }
+        switch request.sharing {
+        case .alone(let reason): return notStored(reason, request)
+        case .coalesced: return notStored(.sampling, request)
+        case .stored: break
+        }
+        if let reason = whole.notStored { return notStored(reason, request) }
+        let ttl = min(request.route.ttl, flight.ttlMax ?? request.route.ttl)
+        guard ttl > .zero else { return notStored(.noStore, request) }
+        let now = clock.now
+        let answer = Answer(
+            recording: whole.recording, model: whole.model ?? request.model, createdAt: clock.wallNow,
+            generationTime: flight.startedAt.duration(to: now), usage: whole.usage, ttl: ttl,
+            staleTTL: request.route.staleTTL)
+        // L1 before the flight lands: whoever misses the flight must find the answer.
+        l1.set(request.key, StoredAnswer(answer, bornAt: now))
+        return answer
+    }
+
+    private func notStored(_ reason: NotStoredReason, _ request: Request) -> Answer? {
+        metrics.notStored[reason].add(1)
+        if reason.isLasting {
+            l1.mark(request.key, until: clock.now.advanced(by: settings.withLock { $0.markTTL }))
+        }
+        return nil
+    }
+
+    private func land(_ flight: SharedFlight, _ outcome: AttemptLog.Outcome, isStored: Bool) {
+        switch outcome {
+        case .whole(let whole): flight.land(.complete, usage: whole.usage, isStored: isStored)
+        case .failed(let failure): flight.land(.failed(failure))
+        case .abandoned: flight.land(.failed(.cut))
+        }
+    }
+}
+
+/// The bounds of a flight, as configured.
+public struct FlightLimits: Hashable, Sendable {
+    public var followersMax: Int
+    public var answer: AnswerLimits
+    public var followerLagMax: Int
+
+    public init(
+        followersMax: Int = 10_000, answer: AnswerLimits = AnswerLimits(), followerLagMax: Int = 256 << 10
+    ) {
+        self.followersMax = followersMax
+        self.answer = answer
+        self.followerLagMax = followerLagMax
+    }
+
+    var limits: Flight<SharedFlight.Waiter>.Limits {
+        let sizeMax = max(answer.answerSizeMax, answer.streamSizeMax)
+        return .init(followersMax: followersMax, answerSizeMax: sizeMax, followerLagMax: followerLagMax)
+    }
+}

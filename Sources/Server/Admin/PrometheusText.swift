@@ -1,0 +1,97 @@
+import SamovarCore
+import SamovarEngine
+
+/// All metrics in Prometheus' text format, version 0.0.4.
+struct PrometheusText {
+    private(set) var text = ""
+
+    init(_ source: AdminSource) {
+        let metrics = source.pipeline.metrics
+        counter("samovar_requests_total", "Requests by how they were answered.") {
+            metrics.requests.all.map { ("front=\"http\",result=\"\($0.label.rawValue)\"", $0.value) }
+        }
+        counter("samovar_upstream_attempts_total", "Calls to upstreams by outcome.") {
+            metrics.attemptCounts.flatMap { upstream, outcomes in
+                outcomes.all.map { ("upstream=\"\(upstream)\",outcome=\"\($0.label.rawValue)\"", $0.value) }
+            }
+        }
+        histogram("samovar_request_duration_seconds", "From the whole request to the whole reply.", metrics.durations)
+        histogram("samovar_time_to_first_token_seconds", "From the whole request to the reply's first byte.", metrics.firstTokens)
+        let fill = source.pipeline.l1.fill
+        gauge("samovar_l1_size_bytes", "What L1 holds, with keys and overhead.", fill.byteCount)
+        gauge("samovar_l1_entries", "How many answers L1 holds.", fill.count)
+        counter("samovar_evictions_total", "Entries that left L1, or were not let in.") { Self.byReason(metrics.evictions) }
+        counter("samovar_not_stored_total", "Answers that were not kept.") { Self.byReason(metrics.notStored) }
+        counter("samovar_saved_tokens_total", "Tokens of answers that needed no call.") {
+            [
+                ("kind=\"prompt\"", metrics.savedPromptTokens.current),
+                ("kind=\"completion\"", metrics.savedCompletionTokens.current),
+            ]
+        }
+        if source.hasPrices() {
+            counter("samovar_saved_micro_usd_total", "Money saved at the configured prices, in millionths of a dollar.") {
+                [("", metrics.savedMicroUSD.current)]
+            }
+        }
+        counter("samovar_followers_lagged_total", "Followers cut because they read too slowly (follower_lag_max).") {
+            [("", metrics.lagged.current)]
+        }
+        gauge("samovar_flights", "Upstream calls in the air (flights_max).", source.pipeline.flightCount)
+        gauge("samovar_connections", "Open connections of the data port (connections_max).", source.connectionCount())
+        if let redis = source.redis() { add(redis) }
+        if let succeeded = source.lastReloadSucceeded() {
+            gauge("samovar_config_last_reload_successful", "1 if the last reload was taken.", succeeded ? 1 : 0)
+        }
+    }
+
+    private static func byReason<Label>(_ counters: Counters<Label>) -> [(String, Int)]
+    where Label: RawRepresentable<String> {
+        counters.all.map { ("reason=\"\($0.label.rawValue)\"", $0.value) }
+    }
+
+    private mutating func add(_ redis: Stats.RedisStats) {
+        let state = switch redis.breaker {
+        case "open": 2
+        case "half_open": 1
+        default: 0
+        }
+        gauge("samovar_redis_breaker_state", "0 closed, 1 half-open, 2 open.", state)
+        counter("samovar_redis_commands_total", "Look-ups and writes in L2 by outcome.") {
+            [
+                ("outcome=\"hit\"", redis.hits), ("outcome=\"miss\"", redis.misses), ("outcome=\"set\"", redis.sets),
+                ("outcome=\"skipped\"", redis.skipped), ("outcome=\"timeout\"", redis.timeouts),
+                ("outcome=\"error\"", redis.errors), ("outcome=\"damaged\"", redis.damaged),
+                ("outcome=\"value_size_max\"", redis.tooLarge),
+            ]
+        }
+    }
+
+    private mutating func head(_ name: String, _ help: String, _ type: String) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+
+    private mutating func counter(_ name: String, _ help: String, _ samples: () -> [(String, Int)]) {
+        head(name, help, "counter")
+        for (labels, value) in samples() { text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n" }
+    }
+
+    private mutating func gauge(_ name: String, _ help: String, _ value: Int) {
+        head(name, help, "gauge")
+        text += "\(name) \(value)\n"
+    }
+
+    private mutating func histogram(_ name: String, _ help: String, _ histograms: Histograms<ServeResult>) {
+        head(name, help, "histogram")
+        for result in ServeResult.allCases {
+            let snapshot = histograms[result].snapshot
+            guard snapshot.count > 0 else { continue }
+            let label = "result=\"\(result.rawValue)\""
+            for (bound, count) in zip(Histogram.bounds, snapshot.buckets) {
+                text += "\(name)_bucket{\(label),le=\"\(bound)\"} \(count)\n"
+            }
+            text += "\(name)_bucket{\(label),le=\"+Inf\"} \(snapshot.count)\n"
+            text += "\(name)_sum{\(label)} \(snapshot.sumSeconds)\n"
+            text += "\(name)_count{\(label)} \(snapshot.count)\n"
+        }
+    }
+}

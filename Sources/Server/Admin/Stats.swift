@@ -1,0 +1,148 @@
+import SamovarCore
+import SamovarEngine
+
+/// What the process has done so far, as `/stats.json` shows it and `samovar stats` reads it.
+public struct Stats: Codable, Sendable {
+    public var uptimeSeconds: Double
+    public var ready: Bool
+    public var requests: [String: Int]
+    public var hitRate: HitRate
+    public var coalesced: Int
+    public var upstream: UpstreamStats
+    public var savedTokens: SavedTokens
+    /// Absent until prices are configured.
+    public var savedMicroUsd: Int?
+    /// Hits and followers whose model has no price; absent until prices are configured.
+    public var unpricedRequests: Int?
+    public var notStored: [String: Int]
+    public var l1: L1Stats
+    /// Absent without Redis.
+    public var redis: RedisStats?
+    public var flights: Int
+    public var connections: Int
+
+    public struct HitRate: Codable, Sendable {
+        /// Shares of the requests that could have been hits (all but bypasses and errors), 0 to 1.
+        public var l1: Double
+        public var l2: Double
+        /// Hits of both tiers, stale answers and followers: everything that needed no call of its own.
+        public var withoutCall: Double
+    }
+
+    public struct UpstreamStats: Codable, Sendable {
+        /// By upstream, then by outcome.
+        public var attempts: [String: [String: Int]]
+        public var callsSaved: Int
+    }
+
+    public struct SavedTokens: Codable, Sendable {
+        public var prompt: Int
+        public var completion: Int
+    }
+
+    public struct L1Stats: Codable, Sendable {
+        public var entries: Int
+        public var sizeBytes: Int
+        public var evictions: [String: Int]
+    }
+
+    public struct RedisStats: Codable, Sendable {
+        /// `closed` (asked), `open` (skipped), `half_open` (probing).
+        public var breaker: String
+        public var hits: Int
+        public var misses: Int
+        public var sets: Int
+        public var skipped: Int
+        public var timeouts: Int
+        public var errors: Int
+        public var damaged: Int
+        public var tooLarge: Int
+
+        public init(
+            breaker: String, hits: Int, misses: Int, sets: Int, skipped: Int, timeouts: Int, errors: Int, damaged: Int,
+            tooLarge: Int
+        ) {
+            self.breaker = breaker
+            self.hits = hits
+            self.misses = misses
+            self.sets = sets
+            self.skipped = skipped
+            self.timeouts = timeouts
+            self.errors = errors
+            self.damaged = damaged
+            self.tooLarge = tooLarge
+        }
+    }
+}
+
+extension Stats {
+    init(_ source: AdminSource) {
+        let metrics = source.pipeline.metrics
+        var counts: [ServeResult: Int] = [:]
+        for (result, count) in metrics.requests.all { counts[result] = count }
+        func count(_ results: ServeResult...) -> Int { results.reduce(0) { $0 + (counts[$1] ?? 0) } }
+        let askable = count(.l1Hit, .l2Hit, .coalesced, .miss, .stale, .fallback)
+        let withoutCall = count(.l1Hit, .l2Hit, .coalesced, .stale)
+        func share(_ part: Int) -> Double { askable == 0 ? 0 : Double(part) / Double(askable) }
+        var attempts: [String: [String: Int]] = [:]
+        for (upstream, outcomes) in metrics.attemptCounts { attempts[upstream] = Self.counted(outcomes) }
+        let fill = source.pipeline.l1.fill
+        let hasPrices = source.hasPrices()
+        self.init(
+            uptimeSeconds: source.startedAt.duration(to: source.clock.now).seconds,
+            ready: source.isReady(),
+            requests: Self.counted(metrics.requests, withZeros: true),
+            hitRate: HitRate(l1: share(count(.l1Hit)), l2: share(count(.l2Hit)), withoutCall: share(withoutCall)),
+            coalesced: count(.coalesced),
+            upstream: UpstreamStats(attempts: attempts, callsSaved: withoutCall),
+            savedTokens: SavedTokens(
+                prompt: metrics.savedPromptTokens.current, completion: metrics.savedCompletionTokens.current),
+            savedMicroUsd: hasPrices ? metrics.savedMicroUSD.current : nil,
+            unpricedRequests: hasPrices ? metrics.unpricedRequests.current : nil,
+            notStored: Self.counted(metrics.notStored),
+            l1: L1Stats(entries: fill.count, sizeBytes: fill.byteCount, evictions: Self.counted(metrics.evictions)),
+            redis: source.redis(),
+            flights: source.pipeline.flightCount,
+            connections: source.connectionCount())
+    }
+
+    private static func counted<Label>(_ counters: Counters<Label>, withZeros: Bool = false) -> [String: Int]
+    where Label: RawRepresentable<String> {
+        var counts: [String: Int] = [:]
+        for (label, value) in counters.all where withZeros || value > 0 { counts[label.rawValue] = value }
+        return counts
+    }
+}
+
+/// Where the admin port reads from.
+public struct AdminSource: Sendable {
+    public var pipeline: Pipeline
+    public var clock: any MonotonicClock
+    public var startedAt: Instant
+    public var isReady: @Sendable () -> Bool
+    public var hasPrices: @Sendable () -> Bool
+    public var redis: @Sendable () -> Stats.RedisStats?
+    public var connectionCount: @Sendable () -> Int
+    /// Whether the last reload was taken; nil before the first.
+    public var lastReloadSucceeded: @Sendable () -> Bool?
+
+    public init(
+        pipeline: Pipeline,
+        clock: any MonotonicClock,
+        startedAt: Instant,
+        isReady: @escaping @Sendable () -> Bool,
+        hasPrices: @escaping @Sendable () -> Bool,
+        redis: @escaping @Sendable () -> Stats.RedisStats?,
+        connectionCount: @escaping @Sendable () -> Int,
+        lastReloadSucceeded: @escaping @Sendable () -> Bool?
+    ) {
+        self.pipeline = pipeline
+        self.clock = clock
+        self.startedAt = startedAt
+        self.isReady = isReady
+        self.hasPrices = hasPrices
+        self.redis = redis
+        self.connectionCount = connectionCount
+        self.lastReloadSucceeded = lastReloadSucceeded
+    }
+}

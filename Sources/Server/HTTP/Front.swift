@@ -1,0 +1,196 @@
+import NIOCore
+import SamovarCore
+import SamovarEngine
+import SamovarWire
+
+/// The OpenAI-compatible front: what to do with a request that has come in, and how its reply is told.
+///
+/// Hits are answered by `FrontHandler` on the event loop. Everything else comes here as an `Exchange`, through one
+/// queue, and is served by a child task of `run`.
+public final class Front: Sendable {
+    let pipeline: Pipeline
+    let clock: any MonotonicClock
+    private let passThrough: (any PassThrough)?
+    private let settings: Lock<FrontSettings>
+    /// Bounded by `connections_max`: a connection has one request in service at a time.
+    private let exchanges: AsyncStream<Exchange>
+    private let queue: AsyncStream<Exchange>.Continuation
+
+    public init(
+        pipeline: Pipeline, passThrough: (any PassThrough)?, clock: any MonotonicClock, settings: FrontSettings
+    ) {
+        self.pipeline = pipeline
+        self.passThrough = passThrough
+        self.clock = clock
+        self.settings = Lock(settings)
+        (exchanges, queue) = AsyncStream.makeStream()
+    }
+
+    public var currentSettings: FrontSettings { settings.withLock { $0 } }
+
+    /// Takes new settings, for requests from now on.
+    public func reconfigure(_ new: FrontSettings) {
+        settings.withLock { $0 = new }
+    }
+
+    var metrics: Metrics { pipeline.metrics }
+
+    /// Serves what hits could not answer. Returns after `close`, when the last one is served.
+    public func run() async {
+        await withDiscardingTaskGroup { serving in
+            for await exchange in exchanges {
+                serving.addTask { await self.serve(exchange) }
+            }
+        }
+    }
+
+    public func close() { queue.finish() }
+
+    func enqueue(_ exchange: Exchange) {
+        if case .terminated = queue.yield(exchange) { exchange.finish(reply(to: .draining, exchange, isFollower: false)) }
+    }
+
+    private func serve(_ exchange: Exchange) async {
+        switch exchange.job {
+        case .ask(let request):
+            await pipeline.serve(request, for: exchange.caller) { reply in
+                await self.deliver(reply, to: request, exchange)
+            }
+        case .pass(let request):
+            await pass(request, exchange)
+        }
+    }
+
+    private func deliver(_ reply: Reply, to request: Request, _ exchange: Exchange) async {
+        switch reply {
+        case .stored(let stored, let provenance):
+            exchange.finish(render(stored, provenance, for: request, exchange.startedAt))
+        case .whole(let whole, let provenance):
+            exchange.finish(render(whole, provenance, for: request, exchange.startedAt))
+        case .live(let live, let provenance):
+            await stream(live, provenance, to: request, exchange)
+        case .failed(let failure, let isFollower):
+            exchange.finish(self.reply(to: exchange.caller.gone ?? failure, exchange, isFollower: isFollower))
+        }
+    }
+
+    // MARK: Replies
+
+    /// A stored answer, as this caller asked for it.
+    func render(
+        _ stored: StoredAnswer, _ provenance: Provenance, for request: Request, _ startedAt: Instant
+    ) -> FullReply {
+        do throws(Failure) {
+            let body = try AnswerRenderer.render(
+                stored.answer.recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind)
+            return success(body, provenance, request, startedAt)
+        } catch {
+            return self.reply(to: error, hidesCredential: request.route.credential == .configured, startedAt)
+        }
+    }
+
+    private func render(
+        _ whole: WholeAnswer, _ provenance: Provenance, for request: Request, _ startedAt: Instant
+    ) -> FullReply {
+        do throws(Failure) {
+            let body = try AnswerRenderer.render(
+                whole.chunks, recordedAs: whole.form, usageAsked: whole.usageAsked, as: request.form,
+                withUsage: request.wantsUsage, kind: request.kind)
+            return success(body, provenance, request, startedAt)
+        } catch {
+            return self.reply(to: error, hidesCredential: request.route.credential == .configured, startedAt)
+        }
+    }
+
+    private func success(
+        _ body: [UInt8], _ provenance: Provenance, _ request: Request, _ startedAt: Instant
+    ) -> FullReply {
+        let duration = startedAt.duration(to: clock.now)
+        metrics.requests[provenance.result].add(1)
+        metrics.durations[provenance.result].observe(duration)
+        metrics.firstTokens[provenance.result].observe(duration)
+        var headers = ReplyHeaders(form: request.form)
+        headers.add(provenance)
+        if settings.withLock({ $0.debugHeaders }) { headers.add("x-samovar-key", request.key.hexadecimal) }
+        return FullReply(status: 200, headers: headers, body: body, event: body)
+    }
+
+    private func reply(to failure: Failure, _ exchange: Exchange, isFollower: Bool) -> FullReply {
+        var reply = self.reply(to: failure, hidesCredential: exchange.hidesCredential, exchange.startedAt)
+        // Followers of one failed flight would otherwise all come back in the same second.
+        if isFollower, let wait = reply.retryAfterSeconds {
+            reply.retryAfterSeconds = wait + Int64.random(in: 0...max(1, wait / 2))
+        }
+        return reply
+    }
+
+    private func reply(to failure: Failure, hidesCredential: Bool, _ startedAt: Instant) -> FullReply {
+        if failure == .lagged { metrics.lagged.add(1) }
+        return FullReply(refused(ErrorReply(failure, hidesCredential: hidesCredential), startedAt))
+    }
+
+    /// Counts a reply that is an error.
+    func refused(_ error: ErrorReply, _ startedAt: Instant) -> ErrorReply {
+        metrics.requests[.error].add(1)
+        metrics.durations[.error].observe(startedAt.duration(to: clock.now))
+        return error
+    }
+
+    // MARK: Streams
+
+    private func stream(
+        _ live: LiveAnswer, _ provenance: Provenance, to request: Request, _ exchange: Exchange
+    ) async {
+        var headers = ReplyHeaders(form: .stream)
+        headers.add(provenance)
+        metrics.requests[provenance.result].add(1)
+        metrics.firstTokens[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
+        exchange.begin(status: 200, headers)
+        do throws(Failure) {
+            for try await chunk in live {
+                var bytes = chunk.bytes
+                if live.usageAsked, !request.wantsUsage {
+                    bytes.removeAll(keepingCapacity: true)
+                    chunk.appendWithoutUsage(to: &bytes)
+                    if bytes.isEmpty { continue }
+                }
+                // A caller that has gone takes nothing more; its seat is given up with it.
+                guard await exchange.write(bytes) else { return }
+            }
+            exchange.end(isCut: exchange.caller.gone != nil)
+        } catch {
+            let failure = exchange.caller.gone ?? error
+            if failure == .lagged { metrics.lagged.add(1) }
+            _ = await exchange.write(ErrorReply(failure, hidesCredential: exchange.hidesCredential).event)
+            exchange.end(isCut: true)
+        }
+        metrics.durations[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
+    }
+
+    // MARK: Passing through
+
+    private func pass(_ request: PassRequest, _ exchange: Exchange) async {
+        guard let passThrough else {
+            exchange.finish(reply(to: .unreachable(reason: "there is no upstream"), exchange, isFollower: false))
+            return
+        }
+        let clock = clock
+        let metrics = metrics
+        do {
+            try await passThrough.pass(request) { reply in
+                var headers = ReplyHeaders(contentType: reply.contentType)
+                headers.add(Provenance(result: .bypass))
+                if let retryAfter = reply.retryAfter { headers.add("retry-after", retryAfter) }
+                metrics.requests[.bypass].add(1)
+                metrics.firstTokens[.bypass].observe(exchange.startedAt.duration(to: clock.now))
+                exchange.begin(status: reply.status, headers)
+            } piece: { bytes in
+                guard await exchange.write(bytes) else { throw CancellationError() }
+            }
+            exchange.end(isCut: false)
+            metrics.durations[.bypass].observe(exchange.startedAt.duration(to: clock.now))
+        } catch {
+            exchange.finish(reply(to: error as? Failure ?? .cut, exchange, isFollower: false))
+        }
+    }
+}

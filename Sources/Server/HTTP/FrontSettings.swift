@@ -1,0 +1,43 @@
+import SamovarCore
+import SamovarWire
+
+/// What the data port is told by the configuration.
+public struct FrontSettings: Sendable {
+    public var routes: RouteTable
+    public var pass: PassRule
+    public var names: RequestAssembly.Names
+    public var assembly: RequestAssembly.Limits
+    public var pace: ReadPace.Limits
+    /// `header_size_max`: of all headers together, in bytes.
+    public var headerSizeMax: Int
+    public var connectionsMax: Int
+    public var writeTimeout: Duration
+    /// How long a streaming caller is left without a byte.
+    public var keepAliveInterval: Duration
+    /// Show `X-Samovar-Key`.
+    public var debugHeaders: Bool
+
+    public init(
+        routes: RouteTable,
+        pass: PassRule,
+        names: RequestAssembly.Names = RequestAssembly.Names(),
+        assembly: RequestAssembly.Limits = RequestAssembly.Limits(),
+        pace: ReadPace.Limits = ReadPace.Limits(),
+        headerSizeMax: Int = 16 << 10,
+        connectionsMax: Int = 1_024,
+        writeTimeout: Duration = .seconds(30),
+        keepAliveInterval: Duration = .seconds(10),
+        debugHeaders: Bool = false
+    ) {
+        self.routes = routes
+        self.pass = pass
+        self.names = names
+        self.assembly = assembly
+        self.pace = pace
+        self.headerSizeMax = headerSizeMax
+        self.connectionsMax = connectionsMax
+        self.writeTimeout = writeTimeout
+        self.keepAliveInterval = keepAliveInterval
+        self.debugHeaders = debugHeaders
+    }
+}

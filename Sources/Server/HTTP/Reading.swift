@@ -1,0 +1,64 @@
+import NIOHTTP1
+import SamovarCore
+import SamovarWire
+
+extension RequestHead {
+    init(_ head: HTTPRequestHead) {
+        self.init(
+            method: head.method.rawValue, target: head.uri, headers: head.headers.map { (name: $0.name, value: $0.value) })
+    }
+}
+
+extension KeyedHeaders {
+    init(_ head: RequestHead) {
+        self.init()
+        for name in Self.names { self[name] = head.value(name) }
+    }
+}
+
+extension Request.Arrival {
+    init(kind: APIKind, head: RequestHead, body: [UInt8]) {
+        self.init(kind: kind, body: kind == .models ? nil : body)
+        headers = KeyedHeaders(head)
+        authorization = head.value("authorization").map(Secret.init)
+        controls = head.value("cache-control").map(Controls.init(cacheControl:)) ?? Controls()
+        timeout = head.value("x-samovar-timeout").flatMap { Duration(spelled: $0) }
+    }
+}
+
+extension ErrorReply {
+    /// What is wrong with a request that cannot be understood.
+    init(_ error: RequestError) {
+        switch error {
+        case .body(let error):
+            self.init(status: 400, message: error.message, type: "invalid_request_error", code: "body")
+        case .noRoute:
+            self.init(
+                status: 404, message: "no route matches this path and model", type: "invalid_request_error",
+                code: "route")
+        }
+    }
+
+    /// A path that we do not know, or know with another method.
+    init(unknown head: RequestHead) {
+        if let method = Endpoint.allowedMethod(target: head.target) {
+            self.init(
+                status: 405, message: "this path takes \(method)", type: "invalid_request_error", code: "method")
+        } else {
+            self.init(status: 404, message: "unknown path", type: "invalid_request_error", code: "path")
+        }
+    }
+
+    /// Bytes that are no HTTP/1.1 request.
+    init(parsing error: any Error) {
+        switch error as? HTTPParserError {
+        case .headerOverflow?:
+            self.init(
+                status: 431, message: "the headers are larger than header_size_max or more than header_count_max",
+                type: "invalid_request_error", code: "header_size_max")
+        default:
+            self.init(
+                status: 400, message: "not a valid HTTP/1.1 request", type: "invalid_request_error", code: "framing")
+        }
+    }
+}

@@ -1,0 +1,18 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// What went wrong below Redis's protocol, in a few words for an operator.
+func describe(_ error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+        if let first = error.connectionErrors.first { return describe(first.error) }
+        return "no address found for \(error.host)"
+    case ChannelError.connectTimeout: return "no connection within connect_timeout"
+    case let error as IOError: return error.description
+    case let error as NIOSSLError: return "TLS: \(error)"
+    case let error as NIOSSLExtraError: return "TLS: \(error)"
+    case let error as BoringSSLError: return "TLS: \(error)"
+    default: return "\(error)"
+    }
+}

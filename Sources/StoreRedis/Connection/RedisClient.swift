@@ -1,0 +1,94 @@
+import Logging
+import NIOCore
+import SamovarCore
+import SamovarEngine
+
+/// Sends commands over a few connections that come back by themselves.
+///
+/// A command goes to the live connection with the least to do. It has a deadline from the moment it is asked for; when
+/// no connection is live it fails at once. Nothing is sent twice.
+final class RedisClient: Sendable {
+    private let lines: [Line]
+    private let clock: any MonotonicClock
+    private let liveness: Liveness
+    private let connects: Counter
+
+    /// - Parameter live: called, on an event loop, whenever a connection has come to life.
+    init(
+        lineSettings: Line.Settings,
+        lineCount: Int,
+        group: any EventLoopGroup,
+        clock: any MonotonicClock,
+        logger: Logger,
+        live: @escaping @Sendable () -> Void = {}
+    ) {
+        precondition(lineCount > 0)
+        let liveness = Liveness()
+        let connects = Counter()
+        let log = NewsLog(logger: logger)
+        let reports = Line.Reports(
+            live: {
+                connects.add(1)
+                log.connected()
+                live()
+                liveness.rose()
+            },
+            fell: { liveness.fell() },
+            failed: { log.failed($0) })
+        self.clock = clock
+        self.liveness = liveness
+        self.connects = connects
+        lines = (0..<lineCount).map { _ in
+            Line(settings: lineSettings, loop: group.next(), clock: clock, reports: reports)
+        }
+        for line in lines { line.start() }
+    }
+
+    var connectCount: Int { connects.current }
+    var liveCount: Int { liveness.liveCount }
+
+    /// A command's replies, and where they came from.
+    struct Exchange: Sendable {
+        let outcome: RedisRequest.Outcome
+        fileprivate let line: Line?
+
+        /// The replies belong elsewhere: the connection they came on is closed.
+        func distrust() { line?.distrust() }
+    }
+
+    /// Sends these commands in one write and waits for all their replies, until `timeout` at the latest.
+    func send(_ commands: [[[UInt8]]], timeout: Duration) async -> Exchange {
+        let deadline = clock.now.advanced(by: timeout)
+        guard let line = leastLoaded() else { return Exchange(outcome: .failure(.notConnected), line: nil) }
+        let waiter = ReplyWaiter()
+        let outcome = await waiter.sleep {
+            line.send(RedisRequest(commands, deadline: deadline) { waiter.settle($0) })
+        }
+        return Exchange(outcome: outcome, line: line)
+    }
+
+    /// Sends a command whose reply nobody waits for. It may get lost.
+    func post(_ command: [[UInt8]], timeout: Duration) {
+        leastLoaded()?.send(RedisRequest([command], deadline: clock.now.advanced(by: timeout)) { _ in })
+    }
+
+    /// Waits until a connection is live. False when the task is cancelled or the client shut down before that.
+    func connected() async -> Bool {
+        await liveness.wait()
+    }
+
+    func shutdown() async {
+        liveness.shut()
+        for line in lines { await line.shutdown() }
+    }
+
+    private func leastLoaded() -> Line? {
+        var chosen: Line?
+        var chosenCount = Int.max
+        for line in lines where line.isLive {
+            let count = line.pendingCount
+            if count < chosenCount { (chosen, chosenCount) = (line, count) }
+        }
+        return chosen
+    }
+}

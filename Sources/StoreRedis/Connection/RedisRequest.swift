@@ -1,0 +1,38 @@
+import NIOCore
+import SamovarCore
+
+/// One command, or several that belong together, on the way to the server in one write.
+struct RedisRequest: Sendable {
+    typealias Outcome = Result<[RESPValue], CommandFailure>
+
+    /// In Redis's protocol.
+    let payload: ByteBuffer
+    /// How many commands the payload holds.
+    let replyCount: Int
+    let deadline: Instant
+    /// Called exactly once, mostly on the connection's event loop.
+    let settled: @Sendable (Outcome) -> Void
+
+    init(_ commands: [[[UInt8]]], deadline: Instant, settled: @escaping @Sendable (Outcome) -> Void) {
+        var payload = ByteBuffer()
+        for command in commands { payload.writeCommand(command) }
+        self.init(payload, replyCount: commands.count, deadline: deadline, settled: settled)
+    }
+
+    private init(
+        _ payload: ByteBuffer, replyCount: Int, deadline: Instant, settled: @escaping @Sendable (Outcome) -> Void
+    ) {
+        self.payload = payload
+        self.replyCount = replyCount
+        self.deadline = deadline
+        self.settled = settled
+    }
+
+    /// The same, with something to be done before it is settled.
+    func beforeSettled(_ body: @escaping @Sendable () -> Void) -> RedisRequest {
+        RedisRequest(payload, replyCount: replyCount, deadline: deadline) { [settled] outcome in
+            body()
+            settled(outcome)
+        }
+    }
+}

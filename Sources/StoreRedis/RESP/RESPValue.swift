@@ -1,0 +1,55 @@
+/// One reply of the server, in version 2 of its protocol.
+///
+/// A plain enum: an array's elements are on the heap anyway, and the others fit beside the tag.
+enum RESPValue: Hashable, Sendable {
+    case null
+    case integer(Int64)
+    case status(String)
+    case bulk([UInt8])
+    case array([RESPValue])
+    case error(ServerError)
+}
+
+/// An error reply. Only its code is kept: the text that follows may quote what we sent.
+struct ServerError: Error, Hashable, Sendable {
+    /// The first word, as in `-OOM command not allowed…`: capital letters only.
+    let code: String
+
+    init(code: String) {
+        self.code = code
+    }
+
+    /// Reads the code off an error line. What has none, or one no server sends, is `UNKNOWN`.
+    init(line: some Collection<UInt8>) {
+        let word = line.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+        code = (1...24).contains(word.count) ? String(decoding: word, as: UTF8.self) : "UNKNOWN"
+    }
+
+    /// Whether the whole server is of no use for now, reads and writes alike.
+    ///
+    /// Everything else that refuses a write (`OOM`, `READONLY`, `MISCONF`, `NOPERM`, …) says nothing about reads.
+    var meansDown: Bool {
+        switch code {
+        case "LOADING", "BUSY", "MASTERDOWN", "NOAUTH", "WRONGPASS", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN": true
+        default: false
+        }
+    }
+
+    /// What an operator is told, in words of ours.
+    var explanation: String {
+        switch code {
+        case "LOADING": "LOADING: it is reading its data from disk"
+        case "BUSY": "BUSY: a script runs and does not end"
+        case "MASTERDOWN": "MASTERDOWN: a replica without its master"
+        case "NOAUTH": "NOAUTH: it wants a password"
+        case "WRONGPASS": "WRONGPASS: wrong user or password"
+        case "NOPERM": "NOPERM: the user may not do this"
+        case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN": "\(code): a node of a Redis Cluster, which is not supported"
+        case "OOM": "OOM: it is full"
+        case "READONLY": "READONLY: a read-only replica"
+        case "MISCONF": "MISCONF: it cannot save to disk"
+        case "DENIED": "DENIED: its protected mode lets only loopback in"
+        default: code
+        }
+    }
+}

@@ -1,0 +1,250 @@
+import Logging
+import NIOCore
+import SamovarCore
+import SamovarEngine
+
+/// The second cache, in Redis, shared by all processes that use it with the same `key_prefix`.
+///
+///     get ─▶ breaker ─▶ connection ─▶ GET + PTTL ─▶ is it whole? is it this key's? what is left of it? ─▶ answer
+///     set ─▶ too large? ─▶ server takes writes? ─▶ breaker ─▶ connection ─▶ SET … PX life
+///
+/// Whatever is wrong with the server, a look-up ends within `timeout` and says that there is nothing. What the server
+/// hands out is believed only if it is bound to the key that was asked for.
+public final class RedisStore: Store {
+    private let settings: RedisSettings
+    private let client: RedisClient
+    private let keyName: KeyName
+    /// In front of everything.
+    private let gate: Gate
+    /// In front of writes: a server that is full or read-only is still good for reads.
+    private let writeGate: Gate
+    private let counters = RedisCounters()
+    private let clock: any MonotonicClock
+
+    /// Begins to connect in the background, and goes on until `shutdown()`. An absent server is no error.
+    public convenience init(
+        settings: RedisSettings,
+        group: any EventLoopGroup,
+        logger: Logger,
+        clock: any MonotonicClock = SystemClock()
+    ) throws(RedisSettingsError) {
+        try self.init(settings: settings, group: group, logger: logger, clock: clock, reusesAfterTimeout: false)
+    }
+
+    /// - Parameter reusesAfterTimeout: the bug that `ReplySlots` prevents, for tests.
+    init(
+        settings: RedisSettings,
+        group: any EventLoopGroup,
+        logger: Logger,
+        clock: any MonotonicClock,
+        reusesAfterTimeout: Bool
+    ) throws(RedisSettingsError) {
+        let lineSettings = try settings.lineSettings(reusesAfterTimeout: reusesAfterTimeout)
+        self.settings = settings
+        self.clock = clock
+        keyName = KeyName(keyPrefix: settings.keyPrefix)
+        let gate = Gate(
+            settings.breaker, opened: "redis: down, going on without it", closed: "redis: back",
+            clock: clock, logger: logger)
+        self.gate = gate
+        writeGate = Gate(
+            Self.writeBreaker, tellsReasons: true, opened: "redis: refuses writes, reads go on",
+            closed: "redis: takes writes again", clock: clock, logger: logger)
+        client = RedisClient(
+            lineSettings: lineSettings, lineCount: settings.connectionCount, group: group, clock: clock,
+            logger: logger, live: { gate.hint() })
+    }
+
+    /// One refusal says enough. Then a write now and again, to see.
+    private static let writeBreaker = Breaker.Settings(
+        failureMax: 1, openForMin: .milliseconds(500), openForMax: .seconds(5))
+
+    // MARK: Store
+
+    public func get(_ key: RequestKey) async -> StoredAnswer? {
+        counters.gets.add(1)
+        guard let permit = gate.ask() else {
+            counters.skipped.add(1)
+            return nil
+        }
+        let name = keyName.bytes(key)
+        let exchange = await client.send([[Verb.get, name], [Verb.pttl, name]], timeout: settings.timeout)
+        switch exchange.outcome {
+        case .failure(let failure):
+            report(failure, permit)
+            return nil
+        case .success(let replies):
+            guard let found = found(replies, exchange, permit) else { return nil }
+            return answer(found, key, name, exchange)
+        }
+    }
+
+    public func set(_ key: RequestKey, _ answer: Answer) async {
+        counters.sets.add(1)
+        guard StoredValue.size(of: answer) <= settings.valueSizeMax else { return counters.tooLarge.add(1) }
+        let life = answer.remaining(at: clock.wallNow).milliseconds
+        guard life > 0 else { return }
+        guard let writePermit = writeGate.ask() else { return counters.skippedWrites.add(1) }
+        guard let permit = gate.ask() else { return counters.skipped.add(1) }
+        let value = StoredValue.encode(answer, for: key)
+        let command = [Verb.set, keyName.bytes(key), value, Verb.px, Array(String(life).utf8)]
+        let exchange = await client.send([command], timeout: settings.timeout)
+        switch exchange.outcome {
+        case .failure(let failure): report(failure, permit)
+        case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
+        }
+    }
+
+    // MARK: Replies
+
+    /// What GET has found, and how long Redis will keep it.
+    private struct Found {
+        let bytes: [UInt8]
+        /// Nil: Redis knows of no end, or does not say.
+        let remaining: Duration?
+    }
+
+    /// Reads the replies to GET and PTTL. Nil: nothing there, or nothing learned.
+    private func found(
+        _ replies: [RESPValue], _ exchange: RedisClient.Exchange, _ permit: consuming Gate.Permit
+    ) -> Found? {
+        switch (replies[0], replies[1]) {
+        // Somebody else's, of another type, under our name. The next answer is written over it.
+        case (.error(ServerError(code: "WRONGTYPE")), _), (.null, .integer), (.null, .error),
+            (.bulk, .integer(-2)):
+            counters.misses.add(1)
+            permit.succeeded()
+            return nil
+        case (.error(let error), _):
+            counters.errors.add(1)
+            permit.failed(error.explanation)
+            return nil
+        case (.bulk(let bytes), .integer(let milliseconds)):
+            permit.succeeded()
+            return Found(bytes: bytes, remaining: milliseconds < 0 ? nil : .milliseconds(milliseconds))
+        case (.bulk(let bytes), .error):
+            // A user that may GET and not PTTL: the expiry inside the value will do.
+            permit.succeeded()
+            return Found(bytes: bytes, remaining: nil)
+        default:
+            counters.errors.add(1)
+            permit.failed("a reply of the wrong kind")
+            exchange.distrust()
+            return nil
+        }
+    }
+
+    private func answer(
+        _ found: Found, _ key: RequestKey, _ name: [UInt8], _ exchange: RedisClient.Exchange
+    ) -> StoredAnswer? {
+        do throws(ValueDamage) {
+            let answer = try StoredValue.decode(found.bytes, for: key)
+            let inside = answer.remaining(at: clock.wallNow)
+            let remaining = min(inside, found.remaining ?? inside)
+            guard remaining > .zero else {
+                counters.misses.add(1)
+                return nil
+            }
+            counters.hits.add(1)
+            return StoredAnswer(answer, remaining: remaining, at: clock.now)
+        } catch {
+            counters.misses.add(1)
+            counters.damaged[error].add(1)
+            // Another key's value: either it was moved in Redis, or this connection hands out its neighbours' replies.
+            if error == .key { exchange.distrust() }
+            if error.isRemoved { client.post([Verb.unlink, name], timeout: settings.timeout) }
+            return nil
+        }
+    }
+
+    private func wrote(
+        _ reply: RESPValue, _ exchange: RedisClient.Exchange, _ permit: consuming Gate.Permit,
+        _ writePermit: consuming Gate.Permit
+    ) {
+        switch reply {
+        case .status:
+            counters.written.add(1)
+            permit.succeeded()
+            writePermit.succeeded()
+        case .error(let error) where error.meansDown:
+            counters.errors.add(1)
+            permit.failed(error.explanation)
+        case .error(let error):
+            counters.errors.add(1)
+            // It has answered, and in time: nothing is wrong for reads.
+            permit.succeeded()
+            writePermit.failed(error.explanation)
+        default:
+            counters.errors.add(1)
+            permit.failed("a reply of the wrong kind")
+            exchange.distrust()
+        }
+    }
+
+    private func report(_ failure: CommandFailure, _ permit: consuming Gate.Permit) {
+        switch failure {
+        case .cancelled: permit.abandoned()
+        case .lost(.distrusted), .lost(.shutDown):
+            // Our own doing.
+            counters.errors.add(1)
+            permit.abandoned()
+        case .timeout:
+            counters.timeouts.add(1)
+            permit.failed("no reply within the timeout")
+        case .notConnected:
+            counters.errors.add(1)
+            permit.failed("no connection")
+        case .pipelineFull:
+            counters.errors.add(1)
+            permit.failed("too many commands wait for their replies (pipeline_depth_max, pipeline_size_max)")
+        case .lost(let loss):
+            counters.errors.add(1)
+            permit.failed(loss.description)
+        }
+    }
+
+    // MARK: For operators
+
+    /// Cheap: reads counters.
+    public func status() -> RedisStatus {
+        RedisStatus(
+            getCount: counters.gets.current, hitCount: counters.hits.current, missCount: counters.misses.current,
+            setCount: counters.sets.current, writtenCount: counters.written.current,
+            skippedCount: counters.skipped.current, skippedWriteCount: counters.skippedWrites.current,
+            timeoutCount: counters.timeouts.current, errorCount: counters.errors.current,
+            damaged: Dictionary(uniqueKeysWithValues: counters.damaged.all.map { ($0.label, $0.value) }),
+            tooLargeCount: counters.tooLarge.current, connectCount: client.connectCount,
+            liveConnectionCount: client.liveCount, breakerState: gate.breakerState,
+            writeBreakerState: writeGate.breakerState)
+    }
+
+    /// How long one round trip takes now; nil when there is no answer within the timeout. Asks whatever the breaker
+    /// says, and tells it nothing.
+    public func ping() async -> Duration? {
+        let start = clock.now
+        let exchange = await client.send([[Verb.ping]], timeout: settings.timeout)
+        guard case .success(let replies) = exchange.outcome, case .status = replies[0] else { return nil }
+        return start.duration(to: clock.now)
+    }
+
+    /// Waits for the first connection: for commands that do one thing and end. False when the task is cancelled or
+    /// the store shut down before there is one. A server need not wait.
+    public func connected() async -> Bool {
+        await client.connected()
+    }
+
+    /// Fails what is under way, closes all connections and waits until they are closed. Idempotent.
+    public func shutdown() async {
+        await client.shutdown()
+    }
+}
+
+/// The words of the protocol that we use.
+private enum Verb {
+    static let get = Array("GET".utf8)
+    static let pttl = Array("PTTL".utf8)
+    static let set = Array("SET".utf8)
+    static let px = Array("PX".utf8)
+    static let unlink = Array("UNLINK".utf8)
+    static let ping = Array("PING".utf8)
+}

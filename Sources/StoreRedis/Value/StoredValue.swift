@@ -1,0 +1,153 @@
+import Crypto
+import SamovarCore
+
+/// An answer as bytes, bound to its key.
+///
+///     0               4       5       6       7       8
+///     ┌───────────────┬───────┬───────┬───────┬───────┐
+///     │     magic     │version│ form  │ flags │ zero  │   form: 0 body, 1 stream
+///     │    "SMVR"     │   1   │  u8   │  u8   │       │   flags: 1 usage was asked for, 2 usage is known
+///     ├───────────────┴───────┴───────┴───────┴───────┤ 8
+///     │            request key (32 bytes)             │
+///     ├───────────────────────────────────────────────┤ 40
+///     │      created at, ms since 1970 (i64)          │
+///     ├───────────────────────────────────────────────┤ 48
+///     │      ttl, ns (i64)                            │
+///     ├───────────────────────────────────────────────┤ 56
+///     │      stale ttl, ns (i64)                      │
+///     ├───────────────────────────────────────────────┤ 64
+///     │      generation time, ns (i64)                │
+///     ├───────────────────────────────────────────────┤ 72
+///     │      chunks (i64)                             │
+///     ├───────────────────────────────────────────────┤ 80
+///     │      raw bytes (i64)                          │
+///     ├───────────────────────────────────────────────┤ 88
+///     │      prompt tokens (i64)                      │   zero where usage is not known
+///     ├───────────────────────────────────────────────┤ 96
+///     │      completion tokens (i64)                  │
+///     ├───────────────────────┬───────────────────────┤ 104
+///     │   model size (u32)    │   coded size (u32)    │
+///     ├───────────────────────┴───────────────────────┤ 112
+///     │      model, UTF-8                             │
+///     │      coded recording                          │
+///     ├───────────────────────────────────────────────┤
+///     │      checksum (16 bytes)                      │   SHA-256 of a label and of all before, cut short
+///     └───────────────────────────────────────────────┘
+///
+/// Big-endian. The checksum finds what was damaged and what was moved to another name; it keeps out nobody who can
+/// compute it too.
+enum StoredValue {
+    static let magic: [UInt8] = Array("SMVR".utf8)
+    static let version: UInt8 = 1
+    static let headerSize = 112
+    static let checksumSize = 16
+    /// What an answer may weigh once it is unpacked.
+    static let rawByteCountMax = 256 << 20
+
+    /// How large this answer's value is, without making it.
+    static func size(of answer: Answer) -> Int {
+        headerSize + answer.model.utf8.count + answer.recording.coded.count + checksumSize
+    }
+
+    static func encode(_ answer: Answer, for key: RequestKey) -> [UInt8] {
+        let recording = answer.recording
+        let model = Array(answer.model.utf8)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(size(of: answer))
+        bytes += magic
+        let flags: UInt8 = (recording.usageAsked ? 1 : 0) | (answer.usage == nil ? 0 : 2)
+        bytes += [version, recording.form == .stream ? 1 : 0, flags, 0]
+        bytes += key.bytes
+        bytes.append(bigEndian: answer.createdAt.milliseconds)
+        bytes.append(bigEndian: answer.ttl.nanoseconds)
+        bytes.append(bigEndian: answer.staleTTL.nanoseconds)
+        bytes.append(bigEndian: answer.generationTime.nanoseconds)
+        bytes.append(bigEndian: Int64(recording.chunkCount))
+        bytes.append(bigEndian: Int64(recording.rawByteCount))
+        bytes.append(bigEndian: Int64(answer.usage?.promptTokenCount ?? 0))
+        bytes.append(bigEndian: Int64(answer.usage?.completionTokenCount ?? 0))
+        bytes.append(bigEndian: UInt32(model.count))
+        bytes.append(bigEndian: UInt32(recording.coded.count))
+        bytes += model
+        bytes += recording.coded
+        return bytes + checksum(bytes[...])
+    }
+
+    /// The answer, if these bytes are one, are whole, and belong to this key.
+    static func decode(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+        guard bytes.count >= headerSize + checksumSize else { throw .size }
+        guard bytes[..<4].elementsEqual(magic) else { throw .magic }
+        guard bytes[4] == version else { throw .version }
+        let modelSize = Int(bytes.bigEndian(at: 104, as: UInt32.self))
+        let codedSize = Int(bytes.bigEndian(at: 108, as: UInt32.self))
+        let checksumStart = headerSize + modelSize + codedSize
+        guard bytes.count == checksumStart + checksumSize else { throw .size }
+        guard bytes[checksumStart...].elementsEqual(checksum(bytes[..<checksumStart])) else { throw .checksum }
+        guard bytes[8..<40].elementsEqual(key.bytes) else { throw .key }
+        let codedStart = headerSize + modelSize
+        return try answer(
+            bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart..<checksumStart]))
+    }
+
+    /// Reads the header of a value that is sound. Even so nothing in it is taken on trust.
+    private static func answer(
+        _ bytes: [UInt8], model: ArraySlice<UInt8>, coded: [UInt8]
+    ) throws(ValueDamage) -> Answer {
+        let flags = bytes[6]
+        let numbers = stride(from: 48, to: 104, by: 8).map { bytes.bigEndian(at: $0, as: Int64.self) }
+        guard bytes[5] <= 1, flags <= 3, bytes[7] == 0, numbers.allSatisfy({ $0 >= 0 }),
+            numbers[4] <= rawByteCountMax, let model = String(validating: model, as: UTF8.self)
+        else { throw .malformed }
+        let hasUsage = flags & 2 != 0
+        return Answer(
+            recording: Recording(
+                form: bytes[5] == 1 ? .stream : .body, usageAsked: flags & 1 != 0,
+                chunkCount: Int(numbers[3]), rawByteCount: Int(numbers[4]), coded: coded),
+            model: model,
+            createdAt: WallTime(milliseconds: bytes.bigEndian(at: 40, as: Int64.self)),
+            generationTime: .nanoseconds(numbers[2]),
+            usage: hasUsage
+                ? Usage(promptTokenCount: Int(numbers[5]), completionTokenCount: Int(numbers[6])) : nil,
+            ttl: .nanoseconds(numbers[0]),
+            staleTTL: .nanoseconds(numbers[1]))
+    }
+
+    private static func checksum(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var hasher = SHA256()
+        hasher.update(data: Array("samovar stored value v1\0".utf8))
+        hasher.update(data: bytes)
+        return Array(hasher.finalize().prefix(checksumSize))
+    }
+}
+
+/// Why stored bytes are not this key's answer. Each makes a miss.
+public enum ValueDamage: String, Error, CaseIterable, Sendable {
+    /// Not as long as it says, or as short as nothing of ours is.
+    case size
+    /// Not ours.
+    case magic
+    /// Written by another version.
+    case version
+    /// Damaged.
+    case checksum
+    /// Sound, and another key's.
+    case key
+    /// Sound, and impossible.
+    case malformed
+
+    /// Whether the value is taken out of Redis. What is not is written over by the next answer, and may be good for
+    /// a process of another version until then.
+    var isRemoved: Bool { self == .checksum || self == .key }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(bigEndian value: some FixedWidthInteger) {
+        for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
+            append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
+
+    fileprivate func bigEndian<Value: FixedWidthInteger>(at start: Int, as type: Value.Type) -> Value {
+        self[start..<start + Value.bitWidth / 8].reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) }
+    }
+}

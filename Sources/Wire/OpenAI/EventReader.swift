@@ -1,0 +1,89 @@
+import SamovarCore
+
+/// What one event of an OpenAI-compatible stream says: the chunk to keep, and the facts to judge it by.
+public struct ReadEvent: Sendable {
+    public let chunk: Chunk
+    public let facts: ChunkFacts
+    /// The provider's own error object, where the event is one.
+    public let error: [UInt8]?
+}
+
+/// Reads events of chat and text completion streams.
+public enum EventReader {
+    /// - Throws: `Failure.malformed` where the data is neither JSON nor `[DONE]`.
+    public static func read(_ event: ServerSentEvent, usageAsked: Bool) throws(Failure) -> ReadEvent {
+        var facts = ChunkFacts()
+        if event.data.elementsEqual("[DONE]".utf8) {
+            facts.isDone = true
+            return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: nil)
+        }
+        if event.hasErrorLine {
+            facts.isError = true
+            return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: event.data)
+        }
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: event.data)
+        } catch {
+            // An event without data (`event: ping`) says nothing; anything else that is no JSON is no answer.
+            guard event.data.isEmpty else { throw .malformed(reason: "an event of the stream is not JSON") }
+            return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: nil)
+        }
+        let error = value["error"].flatMap { $0.isNull ? nil : $0 }
+        facts.isError = error != nil || event.name == "error"
+        facts.model = value["model"]?.text
+        facts.usage = value["usage"].flatMap(Usage.init)
+        for choice in value["choices"]?.elements ?? [] { facts.read(choice) }
+        let place = usageAsked ? usagePlace(in: event, value: value) : .nowhere
+        return ReadEvent(
+            chunk: Chunk(bytes: event.raw, usage: place), facts: facts,
+            error: facts.isError ? (error ?? value).bytes : nil)
+    }
+
+    /// Where a chunk speaks of usage only because we asked for it.
+    private static func usagePlace(in event: ServerSentEvent, value: JSONValue) -> UsagePlace {
+        guard let usage = value["usage"], let data = event.dataPlace else { return .nowhere }
+        if !usage.isNull {
+            // Providers that put usage beside choices do so unasked; only the chunk that is nothing else is ours.
+            return value["choices"]?.elements.isEmpty == true ? .whole : .nowhere
+        }
+        guard let members = try? JSONScanner.objectMembers(of: event.data, in: 0..<event.data.count),
+            let position = members.firstIndex(where: { $0.name == "usage" })
+        else { return .nowhere }
+        // With its comma: the one before it, or the one after where it comes first.
+        let from = position > 0 ? members[position - 1].source.upperBound : members[position].source.lowerBound
+        let to =
+            position == 0 && members.count > 1 ? members[1].source.lowerBound : members[position].source.upperBound
+        return .member(fromEnd: event.raw.count - (data.lowerBound + to), count: to - from)
+    }
+}
+
+extension ChunkFacts {
+    mutating func read(_ choice: JSONValue) {
+        let reason = choice["finish_reason"]?.text
+        choices.append(Choice(index: choice["index"]?.integer ?? 0, finishReason: reason))
+        if reason == "error" { isError = true }
+        if choice["text"]?.isEmptyValue == false { hasToken = true }
+        for member in choice["delta"]?.members ?? [] where !member.isNamed("role") && !member.value.isEmptyValue {
+            hasToken = true
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate var isEmptyValue: Bool {
+        switch self {
+        case .string(let text): text.isEmpty
+        case .array(let elements): elements.isEmpty
+        case .object(let members): members.isEmpty
+        case .literal: isNull
+        }
+    }
+}
+
+extension Usage {
+    init?(_ value: JSONValue) {
+        guard let prompt = value["prompt_tokens"]?.integer else { return nil }
+        self.init(promptTokenCount: prompt, completionTokenCount: value["completion_tokens"]?.integer ?? 0)
+    }
+}

@@ -1,0 +1,4 @@
+import ArgumentParser
+struct Warm: AsyncParsableCommand {
+    func run() async throws {}
+}

@@ -1,0 +1,32 @@
+extension Configuration {
+    /// The second cache. Without a URL there is none.
+    struct Redis: Hashable, Sendable {
+        var url: StoreURL?
+        var keyPrefix = "samovar:"
+        /// How long one command may take.
+        var timeout = Duration.milliseconds(50)
+        var connectTimeout = Duration.milliseconds(500)
+        var connections = 2
+        var valueSizeMax = 1 << 20
+        /// The variable with the password, where the URL has none.
+        var passwordEnv: String?
+        /// Whom to trust in place of the system's authorities.
+        var caFile: String?
+        /// With `keyFile`: who we are, to a server that wants to know.
+        var certFile: String?
+        var keyFile: String?
+
+        static let keys: [ConfigurationKey<Redis>] = [
+            .optional("url", \.url, .storeURL, .restart),
+            .value("key_prefix", \.keyPrefix, .text(sizeMax: 128), .restart),
+            .value("timeout", \.timeout, .duration(.milliseconds(1)...(.seconds(10))), .restart),
+            .value("connect_timeout", \.connectTimeout, .duration(.milliseconds(1)...(.seconds(60))), .restart),
+            .value("connections", \.connections, .count(1...64), .restart),
+            .value("value_size_max", \.valueSizeMax, .size(1 << 10...512 << 20), .restart),
+            .optional("password_env", \.passwordEnv, .variableName, .restart),
+            .optional("ca_file", \.caFile, .filePath, .restart),
+            .optional("cert_file", \.certFile, .filePath, .restart),
+            .optional("key_file", \.keyFile, .filePath, .restart),
+        ]
+    }
+}

@@ -1,0 +1,225 @@
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import SamovarCore
+import SamovarEngine
+import SamovarServer
+import SamovarStoreRedis
+import SamovarUpstreamHTTP
+import UnixSignals
+
+/// The running sidecar: wires the parts, runs them, and takes them down in order.
+///
+/// Drives `Drain`.
+final class Daemon: Sendable {
+    private let configurationPath: String?
+    private let configuration: Lock<Configuration>
+    private let level: LogLevel
+    private let logger: Logger
+    private let clock = SystemClock()
+    private let drain: Lock<Drain>
+    private let lastReload = Lock<Bool?>(nil)
+
+    init(_ configuration: Configuration, path: String?) {
+        configurationPath = path
+        self.configuration = Lock(configuration)
+        let level = LogLevel(Logger.Level(configuration.log.level))
+        self.level = level
+        logger = Logger(label: "samovar") { JSONLog(label: $0, level: level) }
+        drain = Lock(
+            Drain(settings: Drain.Settings(acceptFor: configuration.drain.acceptFor, grace: configuration.drain.grace)))
+    }
+
+    /// Everything that runs.
+    private struct Parts: Sendable {
+        let pipeline: Pipeline
+        let front: Front
+        let store: RedisStore?
+        let upstreams: [HTTPUpstream]
+        let port: HTTPPort
+        let admin: AdminPort
+    }
+
+    /// Serves until told to end. Returns when everything has been taken down.
+    func run(secrets: ConfigurationSecrets) async throws {
+        let configuration = configuration.withLock { $0 }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount))
+        // Signals first: one that comes while starting must not kill what is half up.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        signal(SIGPIPE, SIG_IGN)
+        let parts = try makeParts(configuration, secrets, group)
+        let http = try await parts.port.start(.init(configuration.listen.http), group: group)
+        let admin = try await parts.admin.start(.init(configuration.listen.admin), group: group)
+        announce(http: http, admin: admin)
+        await withTaskGroup(of: Void.self) { running in
+            running.addTask { await parts.pipeline.run() }
+            running.addTask { await parts.front.run() }
+            running.addTask { await self.obey(signals, parts) }
+            await self.waitForTheEnd(parts)
+            await self.takeDown(parts)
+            running.cancelAll()
+        }
+        await parts.store?.shutdown()
+        for upstream in parts.upstreams { await upstream.shutdown() }
+        logger.info("ended")
+        try? await group.shutdownGracefully()
+    }
+
+    private func makeParts(
+        _ configuration: Configuration, _ secrets: ConfigurationSecrets, _ group: MultiThreadedEventLoopGroup
+    ) throws -> Parts {
+        let metrics = Metrics()
+        let clock = clock
+        let l1 = MemoryCache(
+            sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
+            metrics: metrics)
+        let store = try configuration.redisSettings(secrets).map { try RedisStore(settings: $0, group: group, logger: logger) }
+        let clients = try configuration.upstreams.map { upstream in
+            try HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
+        }
+        let members = zip(configuration.upstreams, clients).map { UpstreamPool.Member($0, $1) }
+        let pipeline = Pipeline(
+            l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
+            settings: configuration.pipelineSettings())
+        let passing = zip(configuration.upstreams, clients).first { $0.0.name == configuration.passingUpstream?.name }?.1
+        let front = Front(
+            pipeline: pipeline, passThrough: passing, clock: clock, settings: configuration.frontSettings())
+        let port = HTTPPort(front: front)
+        let source = AdminSource(
+            pipeline: pipeline, clock: clock, startedAt: clock.now,
+            isReady: { self.drain.withLock { $0.isReady } },
+            hasPrices: { self.configuration.withLock { !$0.models.isEmpty } },
+            redis: { store.map { Stats.RedisStats($0.status()) } },
+            connectionCount: { port.listener.connectionCount },
+            lastReloadSucceeded: { self.lastReload.withLock { $0 } })
+        let admin = AdminPort(source: source, names: configuration.frontSettings().names)
+        return Parts(pipeline: pipeline, front: front, store: store, upstreams: clients, port: port, admin: admin)
+    }
+
+    /// One line on standard output: whoever started the process waits for it.
+    private func announce(http: String, admin: String) {
+        emit("{\"event\":\"ready\",\"http\":\"\(http)\",\"admin\":\"\(admin)\"}\n")
+        logger.info("serving", metadata: ["http": "\(http)", "admin": "\(admin)"])
+    }
+
+    // MARK: The end
+
+    private func obey(_ signals: UnixSignalsSequence, _ parts: Parts) async {
+        for await signal in signals {
+            switch signal {
+            case .sighup: reload(parts)
+            default:
+                logger.info("asked to end", metadata: ["signal": "\(signal)"])
+                drain.withLock { $0.terminate(at: clock.now) }
+            }
+        }
+    }
+
+    /// How often it is looked whether the last request has been answered.
+    private static let drainTick = Duration.milliseconds(20)
+
+    private func waitForTheEnd(_ parts: Parts) async {
+        var hasStoppedAccepting = false
+        while true {
+            let phase = drain.withLock { drain in
+                drain.tick(at: clock.now, inFlightCount: parts.port.listener.connectionCount)
+                return drain.phase
+            }
+            switch phase {
+            case .serving, .leaving: break
+            case .finishing:
+                if !hasStoppedAccepting {
+                    hasStoppedAccepting = true
+                    await parts.port.listener.stopAccepting()
+                }
+                // A connection that was idle when told may have brought one more request since.
+                parts.port.listener.leave()
+            case .gone: return
+            }
+            try? await clock.sleep(until: clock.now.advanced(by: Self.drainTick))
+        }
+    }
+
+    private func takeDown(_ parts: Parts) async {
+        await parts.port.listener.stopAccepting()
+        // Flights that have not landed end with an error that says why, and their callers are told.
+        parts.pipeline.close()
+        parts.front.close()
+        parts.pipeline.giveUp()
+        let deadline = clock.now.advanced(by: .milliseconds(500))
+        while parts.port.listener.connectionCount > 0, clock.now < deadline {
+            parts.port.listener.leave()
+            try? await clock.sleep(until: clock.now.advanced(by: Self.drainTick))
+        }
+        await parts.port.listener.closeAll()
+        await parts.admin.listener.closeAll()
+    }
+
+    // MARK: Reload
+
+    /// Takes what can be changed while running; a configuration that is no good changes nothing.
+    private func reload(_ parts: Parts) {
+        guard let configurationPath else {
+            return logger.warning("nothing to reload: started without a configuration file")
+        }
+        do throws(ConfigurationErrors) {
+            let reading = try ConfigurationReader.read(path: configurationPath, environment: Environment.all)
+            let old = configuration.withLock { $0 }
+            let later = reading.configuration.changesNeedingRestart(from: old)
+            var new = reading.configuration
+            new.keepingWhatNeedsRestart(from: old)
+            try new.checkServable()
+            try new.checkRoutes()
+            configuration.withLock { [new] in $0 = new }
+            parts.front.reconfigure(new.frontSettings())
+            parts.pipeline.reconfigure(new.pipelineSettings())
+            level.current = Logger.Level(new.log.level)
+            lastReload.withLock { $0 = true }
+            logger.info("reloaded")
+            if !later.isEmpty {
+                logger.warning("some changes need a restart", metadata: ["keys": "\(later.joined(separator: ", "))"])
+            }
+        } catch {
+            lastReload.withLock { $0 = false }
+            let reasons = error.description
+            logger.error(
+                "not reloaded, the old configuration stays",
+                metadata: ["reason": "\(reasons.split(separator: "\n").joined(separator: "; "))"])
+        }
+    }
+}
+
+extension Configuration {
+    /// Listeners, stores, caches and upstreams are built once: their keys stay as they were.
+    fileprivate mutating func keepingWhatNeedsRestart(from old: Configuration) {
+        let (new, connectionsMax) = (cache, old.limits.connectionsMax)
+        listen = old.listen
+        redis = old.redis
+        upstreams = old.upstreams
+        cache = old.cache
+        cache.ttl = new.ttl
+        cache.staleTTL = new.staleTTL
+        cache.hitForMissTTL = new.hitForMissTTL
+        limits.connectionsMax = connectionsMax
+        drain = old.drain
+    }
+
+    /// Routes may name only upstreams that are running.
+    fileprivate func checkRoutes() throws(ConfigurationErrors) {
+        let known = Set(upstreams.map(\.name))
+        let errors = routes.enumerated().flatMap { index, route in
+            route.upstreams.filter { !known.contains($0) }.map {
+                ConfigurationError(
+                    path: "routes[\(index)].upstreams", place: .nowhere, message: "'\($0)' is not running; restart for it")
+            }
+        }
+        guard errors.isEmpty else { throw ConfigurationErrors(file: nil, errors: errors) }
+    }
+}
+
+extension Logger.Level {
+    init(_ level: Configuration.Log.Level) {
+        self = Logger.Level(rawValue: level.rawValue) ?? .info
+    }
+}

@@ -1,0 +1,102 @@
+import SamovarCore
+import SamovarEngine
+import SamovarServer
+import SamovarStoreRedis
+import SamovarUpstreamHTTP
+import SamovarWire
+
+// How the configuration's words become the parts' settings.
+
+extension Configuration {
+    func frontSettings() -> FrontSettings {
+        let passing = passingUpstream
+        return FrontSettings(
+            routes: routeTable,
+            pass: PassRule(named: Set(passthrough), hasConfiguredKey: passing?.apiKeyEnv != nil),
+            names: RequestAssembly.Names(
+                hosts: Set(listen.allowedHosts.map { $0.lowercased() }), origins: Set(listen.allowedOrigins)),
+            assembly: RequestAssembly.Limits(bodySizeMax: limits.bodySizeMax, headerCountMax: limits.headerCountMax),
+            pace: ReadPace.Limits(
+                headerTimeout: limits.headerTimeout, bodyRateMin: limits.bodyRateMin, idleTimeout: limits.idleTimeout),
+            headerSizeMax: limits.headerSizeMax,
+            connectionsMax: limits.connectionsMax,
+            writeTimeout: limits.writeTimeout,
+            keepAliveInterval: limits.keepAliveInterval,
+            debugHeaders: debugHeaders)
+    }
+
+    func pipelineSettings() -> Pipeline.Settings {
+        Pipeline.Settings(
+            flightsMax: limits.flightsMax,
+            flightLimits: FlightLimits(
+                followersMax: limits.flightFollowersMax,
+                answer: AnswerLimits(answerSizeMax: limits.answerSizeMax, streamSizeMax: limits.streamSizeMax),
+                followerLagMax: limits.followerLagMax),
+            markTTL: cache.hitForMissTTL,
+            prices: PriceTable(
+                prices: models.mapValues {
+                    PriceTable.Price(
+                        inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
+                        outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
+                }))
+    }
+
+    /// Who answers paths that no route knows: the first upstream of the last route, which takes what no other does.
+    var passingUpstream: UpstreamConfiguration? {
+        routes.last.flatMap { upstreams(of: $0).first }
+    }
+
+    func redisSettings(_ secrets: ConfigurationSecrets) -> RedisSettings? {
+        guard let url = redis.url else { return nil }
+        return RedisSettings(
+            url: url.text.revealed,
+            keyPrefix: redis.keyPrefix,
+            timeout: redis.timeout,
+            connectTimeout: redis.connectTimeout,
+            connectionCount: redis.connections,
+            valueSizeMax: redis.valueSizeMax,
+            password: secrets.redisPassword,
+            tls: RedisSettings.TLSFiles(
+                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile))
+    }
+}
+
+extension HTTPUpstream.Settings {
+    init(_ upstream: UpstreamConfiguration, apiKey: Secret?) {
+        self.init(
+            name: upstream.name, url: upstream.url, apiKey: apiKey, connectTimeout: upstream.connectTimeout,
+            connectionsMax: upstream.connectionsMax, caFile: upstream.caFile)
+    }
+}
+
+extension UpstreamPool.Member {
+    init(_ upstream: UpstreamConfiguration, _ client: HTTPUpstream) {
+        self.init(
+            name: upstream.name, weight: upstream.weight, alwaysStreams: upstream.form == .stream,
+            usageChunk: upstream.usageChunk == .ask ? .ask : .leave, upstream: client)
+    }
+}
+
+extension SamovarServer.ListenAddress {
+    init(_ address: ListenAddress) {
+        switch address {
+        case .tcp(let host, let port): self = .tcp(host: host, port: port)
+        case .unix(let path): self = .unix(path: path)
+        }
+    }
+}
+
+extension Stats.RedisStats {
+    init(_ status: RedisStatus) {
+        let breaker =
+            switch status.breakerState {
+            case .closed: "closed"
+            case .halfOpen: "half_open"
+            case .open: "open"
+            }
+        self.init(
+            breaker: breaker, hits: status.hitCount, misses: status.missCount, sets: status.writtenCount,
+            skipped: status.skippedCount + status.skippedWriteCount, timeouts: status.timeoutCount,
+            errors: status.errorCount, damaged: status.damagedCount, tooLarge: status.tooLargeCount)
+    }
+}

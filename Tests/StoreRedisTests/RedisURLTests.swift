@@ -1,0 +1,112 @@
+import SamovarCore
+import Testing
+
+@testable import SamovarStoreRedis
+
+@Suite("Redis URL")
+struct RedisURLTests {
+    @Test("everything that a URL may say is read")
+    func whole() throws {
+        let url = try RedisURL(parsing: "rediss://alice:p%40ss%2Fword@cache.example:6380/12")
+        #expect(url.address == .tcp(host: "cache.example", port: 6_380))
+        #expect(url.usesTLS)
+        #expect(url.user == "alice")
+        #expect(url.password == Secret("p@ss/word"))
+        #expect(url.database == 12)
+    }
+
+    @Test("what is left out has a default")
+    func defaults() throws {
+        for text in ["redis://localhost", "redis://localhost/"] {
+            let url = try RedisURL(parsing: text)
+            #expect(url.address == .tcp(host: "localhost", port: 6_379))
+            #expect(!url.usesTLS && url.user == nil && url.password == nil && url.database == 0)
+        }
+        #expect(try RedisURL(parsing: "redis://:secret@h").password == Secret("secret"))
+        #expect(try RedisURL(parsing: "redis://:secret@h").user == nil)
+        #expect(try RedisURL(parsing: "redis://bob@h").user == "bob")
+    }
+
+    @Test("an IPv6 address stands in brackets")
+    func ipv6() throws {
+        #expect(try RedisURL(parsing: "redis://[::1]:7000/1").address == .tcp(host: "::1", port: 7_000))
+        #expect(try RedisURL(parsing: "redis://[::1]").address == .tcp(host: "::1", port: 6_379))
+    }
+
+    @Test("a password may hold @ unescaped, as the last one counts")
+    func atSign() throws {
+        let url = try RedisURL(parsing: "redis://u:a@b@h:1")
+        #expect(url.address == .tcp(host: "h", port: 1))
+        #expect(url.password == Secret("a@b"))
+    }
+
+    @Test("a Unix socket has a path, and its database in the query")
+    func unix() throws {
+        let url = try RedisURL(parsing: "unix:///run/redis/redis.sock?db=2")
+        #expect(url.address == .unix(path: "/run/redis/redis.sock"))
+        #expect(url.database == 2)
+        let withPassword = try RedisURL(parsing: "unix://alice:secret@/run/redis.sock")
+        #expect(withPassword.user == "alice" && withPassword.password == Secret("secret"))
+        #expect(withPassword.database == 0)
+    }
+
+    @Test(
+        "what is wrong is named, and nothing of a password is shown",
+        arguments: [
+            ("localhost:6379", "no scheme"),
+            ("http://hunter2", "unknown scheme"),
+            ("redis+sentinel://:hunter2@h/mymaster", "redis+sentinel:// is not supported"),
+            ("redis+cluster://h1,h2", "redis+cluster:// is not supported"),
+            ("redis://", "no host"),
+            ("redis://:hunter2@", "no host"),
+            ("redis://u:hunter2@h:port", "the port is not a number"),
+            ("redis://u:hunter2@h:70000", "the port is not a number"),
+            ("redis://u:hunter2@h:0", "the port is not a number"),
+            ("redis://u:hunter2/more@h", "the port is not a number"),
+            ("redis://h/hunter2", "the database is not a number"),
+            ("redis://h/-1", "the database is not a number"),
+            ("redis://u:hunter2%zz@h", "the password holds a %"),
+            ("redis://u:hunter2%@h", "the password holds a %"),
+            ("redis://u:hunter2%ff@h", "the password is not text"),
+            ("redis://u:hunter2#x@h", "? and # have no meaning"),
+            ("redis://[::1", "has no ]"),
+            ("unix://run/redis.sock", "absolute path"),
+            ("unix://", "absolute path"),
+            ("unix:///s?hunter2=1", "?db=<number>"),
+            ("unix:///s?db=x", "the database is not a number"),
+        ])
+    func wrong(text: String, expected: String) {
+        #expect {
+            try RedisURL(parsing: text)
+        } throws: { error in
+            let description = "\(error)"
+            return description.contains(expected) && !description.contains("hunter2")
+        }
+    }
+
+    @Test("settings that cannot work are refused by name")
+    func settings() {
+        func description(_ settings: RedisSettings) -> String? {
+            do {
+                _ = try settings.lineSettings()
+                return nil
+            } catch {
+                return error.description
+            }
+        }
+        var settings = RedisSettings(url: "redis://bob@h")
+        #expect(description(settings)?.contains("user bob has no password") == true)
+        settings.password = Secret("hunter2")
+        #expect(description(settings) == nil)
+        settings.connectionCount = 0
+        #expect(description(settings)?.hasPrefix("connection_count") == true)
+        settings = RedisSettings(url: "redis://h", timeout: .zero)
+        #expect(description(settings)?.hasPrefix("timeout") == true)
+        settings = RedisSettings(url: "redis://h", tls: .init(caFile: "/nowhere.pem"))
+        #expect(description(settings)?.contains("rediss://") == true)
+        settings = RedisSettings(url: "rediss://h", tls: .init(caFile: "/nowhere.pem"))
+        #expect(description(settings)?.contains("/nowhere.pem") == true)
+        settings = RedisSettings(url: "rediss://h", tls: .init(keyFile: "/nowhere.key"))
+        #expect(description(settings)?.contains("needs its key") == true)
+    }
+}

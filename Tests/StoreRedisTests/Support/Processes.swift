@@ -1,0 +1,96 @@
+import Glibc
+
+/// A program started by a test, and killed with it.
+///
+/// Started with an empty signal mask: a child of a dispatch thread would inherit blocked signals and could not be
+/// stopped.
+final class ChildProcess: Sendable {
+    let processID: pid_t
+
+    init(_ path: String, _ arguments: [String]) throws {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        var all = sigset_t()
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var files = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&files)
+        defer { posix_spawn_file_actions_destroy(&files) }
+        for descriptor: Int32 in [1, 2] {
+            posix_spawn_file_actions_addopen(&files, descriptor, "/dev/null", O_WRONLY, 0)
+        }
+        var child: pid_t = 0
+        var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+        defer { for argument in argv { free(argument) } }
+        guard posix_spawn(&child, path, &files, &attributes, &argv, environ) == 0 else {
+            throw ProcessError.cannotStart(path)
+        }
+        processID = child
+    }
+
+    func send(_ signal: Int32) { kill(processID, signal) }
+
+    /// Its exit code.
+    func wait() -> Int32 {
+        var status: Int32 = 0
+        waitpid(processID, &status, 0)
+        return status >> 8 & 0xFF
+    }
+}
+
+enum ProcessError: Error {
+    case cannotStart(String)
+    case failed(String)
+    case noPort
+}
+
+/// Where a program is, or nil where it is not installed.
+func installed(_ name: String) -> String? {
+    ["/usr/bin/", "/usr/local/bin/", "/bin/"].map { $0 + name }.first { access($0, X_OK) == 0 }
+}
+
+/// A port that was free a moment ago.
+func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let port: Int? = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+            guard bind(descriptor, generic, size) == 0, getsockname(descriptor, generic, &size) == 0 else { return nil }
+            return Int(pointer.pointee.sin_port.bigEndian)
+        }
+    }
+    guard let port else { throw ProcessError.noPort }
+    return port
+}
+
+/// A directory of its own, removed with it.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/samovar-redis-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else { throw ProcessError.failed("mkdtemp") }
+        path = String(cString: made)
+    }
+
+    deinit {
+        guard let directory = opendir(path) else { return }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            unlink("\(path)/\(name)")
+        }
+        closedir(directory)
+        rmdir(path)
+    }
+}
