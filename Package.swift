@@ -86,6 +86,7 @@ let package = Package(
             dependencies: [
                 "SamovarServer", "SamovarUpstreamHTTP", "SamovarStoreRedis",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -106,5 +107,19 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "tools/provider", swiftSettings: strict),
+
+        // Tests mirror the sources by path.
+        .testTarget(name: "CoreTests", dependencies: ["SamovarCore"], path: "Tests/CoreTests", swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["SamovarWire"], path: "Tests/WireTests", swiftSettings: strict),
+        .testTarget(name: "EngineTests", dependencies: ["SamovarEngine"], path: "Tests/EngineTests", swiftSettings: strict),
+        .testTarget(
+            name: "StoreRedisTests", dependencies: ["SamovarStoreRedis"], path: "Tests/StoreRedisTests",
+            swiftSettings: strict),
+        .testTarget(name: "samovarTests", dependencies: ["samovar"], path: "Tests/samovarTests", swiftSettings: strict),
+        .testTarget(name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
+        // The real executables, a real Redis and real sockets, tried to be broken.
+        .testTarget(
+            name: "ProcessTests", dependencies: ["samovar", "provider"], path: "Tests/ProcessTests",
+            exclude: ["openai_client.py"], swiftSettings: strict),
     ]
 )

@@ -19,6 +19,8 @@ public struct Request: Sendable {
     public let sharing: Sharing
     /// How long this caller waits, whatever the flight's own deadlines are.
     public let timeout: Duration?
+    /// The caller wants to be told which tenant it is.
+    public let showsTenant: Bool
 
     /// With whom the answer may be shared.
     public enum Sharing: Hashable, Sendable {
@@ -39,6 +41,7 @@ public struct Request: Sendable {
         /// From the request's headers; the body's own are merged in.
         public var controls = Controls()
         public var timeout: Duration?
+        public var showsTenant = false
 
         public init(kind: APIKind, body: [UInt8]?) {
             self.kind = kind
@@ -79,6 +82,7 @@ public struct Request: Sendable {
         let controls = arrival.controls.merged(with: facts.controls)
         self.controls = controls
         timeout = arrival.timeout
+        showsTenant = arrival.showsTenant
         sharing = Self.sharing(controls: controls, facts: facts, kind: arrival.kind, route: route)
         key = RequestKey(
             tenant: tenant, route: route.name, kind: arrival.kind, headers: arrival.headers,

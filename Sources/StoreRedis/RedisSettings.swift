@@ -65,6 +65,12 @@ public struct RedisSettings: Sendable {
     }
 }
 
+/// Printed by accident, it shows no URL, as that may hold a password.
+extension RedisSettings: CustomStringConvertible, CustomReflectable {
+    public var description: String { "RedisSettings(\(keyPrefix))" }
+    public var customMirror: Mirror { Mirror(self, children: ["keyPrefix": keyPrefix]) }
+}
+
 /// Which setting is wrong, and how. Never holds a secret.
 public struct RedisSettingsError: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String

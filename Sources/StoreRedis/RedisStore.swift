@@ -152,7 +152,9 @@ public final class RedisStore: Store {
             counters.damaged[error].add(1)
             // Another key's value: either it was moved in Redis, or this connection hands out its neighbours' replies.
             if error == .key { exchange.distrust() }
-            if error.isRemoved { client.post([Verb.unlink, name], timeout: settings.timeout) }
+            if error.isRemoved {
+                client.post([Verb.unlink, name], timeout: settings.timeout, avoiding: exchange)
+            }
             return nil
         }
     }

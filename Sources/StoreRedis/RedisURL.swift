@@ -48,7 +48,8 @@ struct RedisURL: Hashable, Sendable {
 
     private init(unix rest: Substring) throws(RedisSettingsError) {
         let authority = rest.prefix { $0 != "/" }
-        let parts = rest.dropFirst(authority.count).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = rest.dropFirst(authority.count)
+            .split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let path = parts.first, path.count > 1, authority.isEmpty || authority.last == "@" else {
             throw RedisSettingsError("url: unix:// needs the absolute path of a socket, as in unix:///run/redis.sock")
         }
@@ -105,7 +106,9 @@ struct RedisURL: Hashable, Sendable {
 
     /// Digits only, as `Int("+1")` is a number too.
     private static func decimal(_ text: Substring) -> Int? {
-        guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
         return Int(text)
     }
 
@@ -118,7 +121,8 @@ struct RedisURL: Hashable, Sendable {
                 continue
             }
             guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
-                throw RedisSettingsError("url: \(part) holds a % that is not followed by two hex digits; % is written %25")
+                throw RedisSettingsError(
+                    "url: \(part) holds a % that is not followed by two hex digits; % itself is written %25")
             }
             bytes.append(high << 4 | low)
         }

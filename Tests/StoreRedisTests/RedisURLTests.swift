@@ -84,6 +84,14 @@ struct RedisURLTests {
         }
     }
 
+    @Test("settings printed by accident show no password")
+    func printed() {
+        let settings = RedisSettings(url: "redis://u:hunter2@h", password: Secret("hunter2"))
+        var dumped = ""
+        dump(settings, to: &dumped)
+        #expect(!"\(settings) \(String(reflecting: settings)) \(dumped)".contains("hunter2"))
+    }
+
     @Test("settings that cannot work are refused by name")
     func settings() {
         func description(_ settings: RedisSettings) -> String? {

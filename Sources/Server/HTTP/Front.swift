@@ -109,10 +109,15 @@ public final class Front: Sendable {
         metrics.requests[provenance.result].add(1)
         metrics.durations[provenance.result].observe(duration)
         metrics.firstTokens[provenance.result].observe(duration)
+        return FullReply(status: 200, headers: headers(request, provenance), body: body, event: body)
+    }
+
+    private func headers(_ request: Request, _ provenance: Provenance) -> ReplyHeaders {
         var headers = ReplyHeaders(form: request.form)
         headers.add(provenance)
+        if request.showsTenant { headers.add("x-samovar-tenant", request.tenant.label) }
         if settings.withLock({ $0.debugHeaders }) { headers.add("x-samovar-key", request.key.hexadecimal) }
-        return FullReply(status: 200, headers: headers, body: body, event: body)
+        return headers
     }
 
     private func reply(to failure: Failure, _ exchange: Exchange, isFollower: Bool) -> FullReply {
@@ -141,11 +146,9 @@ public final class Front: Sendable {
     private func stream(
         _ live: LiveAnswer, _ provenance: Provenance, to request: Request, _ exchange: Exchange
     ) async {
-        var headers = ReplyHeaders(form: .stream)
-        headers.add(provenance)
         metrics.requests[provenance.result].add(1)
         metrics.firstTokens[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
-        exchange.begin(status: 200, headers)
+        exchange.begin(status: 200, headers(request, provenance))
         do throws(Failure) {
             for try await chunk in live {
                 var bytes = chunk.bytes

@@ -39,7 +39,8 @@ enum ConnectionLoss: Error, Hashable, Sendable, CustomStringConvertible {
         case .closedByServer: "the server closed the connection"
         case .overdue: "a reply was overdue"
         case .protocolError(.unreadable): "the server does not speak Redis's protocol"
-        case .protocolError(.replyTooLarge(let replySizeMax)): "a reply was larger than reply_size_max (\(replySizeMax) bytes)"
+        case .protocolError(.replyTooLarge(let replySizeMax)):
+            "a reply was larger than reply_size_max (\(replySizeMax) bytes)"
         case .protocolError(.unasked): "the server sent a reply that nobody had asked for"
         case .distrusted: "the server answered with what belongs elsewhere"
         case .refused(let reason), .unreachable(let reason): reason

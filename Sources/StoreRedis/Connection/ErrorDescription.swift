@@ -2,6 +2,20 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
+extension ConnectionLoss {
+    /// What an error below Redis's protocol means for a connection.
+    init(_ error: any Error) {
+        switch error {
+        // A server that goes away without saying goodbye; what it had sent is whole or it is not, Redis's own
+        // protocol tells.
+        case NIOSSLError.uncleanShutdown: self = .closedByServer
+        // Whom to trust, and who we are, does not change by itself.
+        case is NIOSSLError, is NIOSSLExtraError: self = .refused(describe(error))
+        default: self = .unreachable(describe(error))
+        }
+    }
+}
+
 /// What went wrong below Redis's protocol, in a few words for an operator.
 func describe(_ error: any Error) -> String {
     switch error {

@@ -104,7 +104,7 @@ final class Line: Sendable {
                 channel.closeFuture.assumeIsolated().whenComplete { _ in self.closed() }
                 opened(attempt, channel, deadline)
             case .failure(let error):
-                failed(attempt, .unreachable(describe(error)), hasServed: false)
+                failed(attempt, ConnectionLoss(error), hasServed: false)
                 closed()
             }
         }

@@ -147,7 +147,7 @@ final class RedisChannelHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        lose(.unreachable(describe(error)), context)
+        lose(ConnectionLoss(error), context)
     }
 
     private func lose(_ loss: ConnectionLoss, _ context: ChannelHandlerContext) {

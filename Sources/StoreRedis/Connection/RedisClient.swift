@@ -67,9 +67,10 @@ final class RedisClient: Sendable {
         return Exchange(outcome: outcome, line: line)
     }
 
-    /// Sends a command whose reply nobody waits for. It may get lost.
-    func post(_ command: [[UInt8]], timeout: Duration) {
-        leastLoaded()?.send(RedisRequest([command], deadline: clock.now.advanced(by: timeout)) { _ in })
+    /// Sends a command whose reply nobody waits for, on another connection than this exchange. It may get lost.
+    func post(_ command: [[UInt8]], timeout: Duration, avoiding exchange: Exchange) {
+        let deadline = clock.now.advanced(by: timeout)
+        leastLoaded(besides: exchange.line)?.send(RedisRequest([command], deadline: deadline) { _ in })
     }
 
     /// Waits until a connection is live. False when the task is cancelled or the client shut down before that.
@@ -82,10 +83,10 @@ final class RedisClient: Sendable {
         for line in lines { await line.shutdown() }
     }
 
-    private func leastLoaded() -> Line? {
+    private func leastLoaded(besides avoided: Line? = nil) -> Line? {
         var chosen: Line?
         var chosenCount = Int.max
-        for line in lines where line.isLive {
+        for line in lines where line.isLive && line !== avoided {
             let count = line.pendingCount
             if count < chosenCount { (chosen, chosenCount) = (line, count) }
         }

@@ -58,8 +58,8 @@ extension Configuration {
         guard secret.revealed.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             findings.error(
                 path,
-                "the environment variable \(name) holds a character that no header can carry, such as a space or a line "
-                    + "break")
+                "the environment variable \(name) holds a character that no header can carry, "
+                    + "such as a space or a line break")
             return nil
         }
         return secret

@@ -39,7 +39,11 @@ struct ConfigurationChecks {
         }
         guard let url = redis.url else { return }
         if url.hasPassword, redis.passwordEnv != nil {
-            findings.error("redis.password_env", "the url has a user or password already; only one of them can hold")
+            findings.error("redis.password_env", "the url has a password already; only one of them can hold")
+        }
+        if url.scheme.contains("+") {
+            findings.warning(
+                "redis.url", "this version does not speak \(url.scheme):// yet, and will not start with it")
         }
         guard url.scheme == "redis" || url.scheme == "unix" else { return }
         for (name, file) in [("ca_file", redis.caFile), ("cert_file", redis.certFile)] where file != nil {

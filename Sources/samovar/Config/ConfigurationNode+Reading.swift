@@ -24,21 +24,38 @@ extension ConfigurationNode {
         }
     }
 
+    /// The members of a mapping, or nil after saying that it is none.
     func mappingMembers(at path: String, _ findings: inout ConfigurationFindings) -> [Member]? {
-        if members == nil {
-            findings.error(
-                path, at: path.isEmpty ? place : findings.place(of: path), "expected a mapping; found \(kind)")
+        // What has no path is the whole file.
+        let place = path.isEmpty ? place : findings.place(of: path)
+        guard let members else {
+            findings.error(path, at: place, "expected a mapping; found \(kind)")
+            return nil
+        }
+        guard members.count <= Self.memberCountMax else {
+            findings.error(path, at: place, "has \(members.count) keys, more than \(Self.memberCountMax)")
+            return nil
         }
         return members
     }
 
+    /// The items of a list, or nil after saying that it is none.
     func listItems(at path: String, _ findings: inout ConfigurationFindings) -> [ConfigurationNode]? {
-        if items == nil {
+        guard let items else {
             let hint = if case .variable = place { "; lists are set in the file" } else { "" }
             findings.error(path, "expected a list; found \(kind)\(hint)")
+            return nil
+        }
+        guard items.count <= Self.itemCountMax else {
+            findings.error(path, "has \(items.count) items, more than \(Self.itemCountMax)")
+            return nil
         }
         return items
     }
+
+    /// Checks compare items and keys with each other, so their number is bounded.
+    private static let itemCountMax = 1_000
+    private static let memberCountMax = 10_000
 }
 
 extension ConfigurationNode.Member {

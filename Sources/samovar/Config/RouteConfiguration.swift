@@ -37,7 +37,7 @@ struct RouteConfiguration: Hashable, Sendable {
     var sampling = Route.Sampling.share
     var storeLength = false
     var storeContentFilter = false
-    var finishWhenLeft = true
+    var finishWhenLeft = false
     var key = Key()
     var deadline = AnswerDeadlines.Timeouts()
 

@@ -15,26 +15,42 @@ struct StoreURL: Hashable, Sendable, CustomStringConvertible {
     ///
     ///     redis://[user[:password]@]host[:port][/database]     rediss:// the same over TLS
     ///     redis+sentinel://…host[:port],…/name[/database]      redis+cluster://…host[:port],…
-    ///     unix:///path
+    ///     unix://[user[:password]@]/path[?db=database]
+    ///
+    /// In user, password and a socket's path, `%` stands before two hexadecimal digits.
     init?(_ url: String) {
-        guard let parts = URLParts(url), Self.schemes.contains(parts.scheme), !parts.hasMore else { return nil }
+        guard let parts = URLParts(url), Self.schemes.contains(parts.scheme) else { return nil }
         if parts.scheme == "unix" {
-            guard parts.hosts.isEmpty, parts.path.count > 1 else { return nil }
+            guard parts.hosts.isEmpty, parts.path.count > 1, Self.isSocketEnd(parts.end) else { return nil }
+            guard Self.isEscaped(parts.path) else { return nil }
         } else {
-            let hosts = parts.hosts.split(separator: ",", omittingEmptySubsequences: false)
-            guard hosts.count == 1 || parts.scheme.contains("+") else { return nil }
-            guard hosts.allSatisfy({ HostAndPort($0)?.isPlausible == true }) else { return nil }
+            let hosts = parts.hosts.split(separator: ",", omittingEmptySubsequences: false).map { HostAndPort($0) }
+            guard hosts.count == 1 || parts.scheme.contains("+"), parts.end.isEmpty else { return nil }
+            guard hosts.allSatisfy({ $0?.isPlausible == true && $0?.port != 0 }) else { return nil }
             guard Self.isPath(parts.path, scheme: parts.scheme) else { return nil }
         }
+        guard Self.isEscaped(parts.userInfo ?? "") else { return nil }
         text = Secret(url)
         scheme = parts.scheme
-        hasPassword = parts.userInfo.map { !$0.isEmpty } ?? false
-        description = "\(parts.scheme)://\(Self.masked(parts.userInfo))\(parts.hosts)\(parts.path)"
+        hasPassword = parts.userInfo?.contains(":") ?? false
+        description = "\(parts.scheme)://\(Self.masked(parts.userInfo))\(parts.hosts)\(parts.path)\(parts.end)"
+    }
+
+    private static func isDatabase(_ text: Substring) -> Bool {
+        (1...6).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
+
+    private static func isSocketEnd(_ end: Substring) -> Bool {
+        end.isEmpty || end.hasPrefix("?db=") && isDatabase(end.dropFirst(4))
+    }
+
+    private static func isEscaped(_ text: Substring) -> Bool {
+        text.split(separator: "%", omittingEmptySubsequences: false).dropFirst()
+            .allSatisfy { $0.count >= 2 && $0.prefix(2).allSatisfy(\.isHexDigit) }
     }
 
     private static func isPath(_ path: Substring, scheme: String) -> Bool {
         let segments = path.split(separator: "/")
-        let isDatabase = { (segment: Substring) in Int(segment).map { (0...1_000_000).contains($0) } ?? false }
         return switch scheme {
         case "redis+cluster": segments.isEmpty
         case "redis+sentinel": (1...2).contains(segments.count) && segments.dropFirst().allSatisfy(isDatabase)

@@ -6,8 +6,8 @@ struct URLParts {
     /// One `host` or `host:port`, or several with commas between them.
     let hosts: Substring
     let path: Substring
-    /// Whether a query or a fragment follows.
-    let hasMore: Bool
+    /// The query and the fragment, with the `?` or `#` before them.
+    let end: Substring
 
     /// Nil where there is no `scheme://`, or where a space, a control or a character outside ASCII is in it.
     init?(_ text: String) {
@@ -23,7 +23,7 @@ struct URLParts {
         userInfo = at.map { authority[..<$0] }
         hosts = at.map { authority[authority.index(after: $0)...] } ?? authority
         path = rest[authority.endIndex...].prefix { !"?#".contains($0) }
-        hasMore = path.endIndex != text.endIndex
+        end = rest[path.endIndex...]
     }
 }
 

@@ -23,7 +23,7 @@ struct UpstreamConfiguration: Hashable, Sendable {
     var form = Form.asAsked
     var usageChunk = UsageChunk.ask
     var connectTimeout = Duration.seconds(2)
-    var connectionsMax = 256
+    var connectionsMax = 1_024
     /// Whom to trust in place of the system's authorities.
     var caFile: String?
 

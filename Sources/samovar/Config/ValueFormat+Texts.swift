@@ -50,7 +50,7 @@ extension ValueFormat where Value == String {
     static var origin: Self {
         Self(allowed: "an origin such as https://example.com, without a path", showsFound: false) { text in
             guard let parts = URLParts(text), ["http", "https"].contains(parts.scheme), parts.userInfo == nil,
-                parts.path.isEmpty, !parts.hasMore, HostAndPort(parts.hosts)?.isPlausible == true
+                parts.path.isEmpty, parts.end.isEmpty, HostAndPort(parts.hosts)?.isPlausible == true
             else { return .malformed }
             return .value(text.lowercased())
         } spell: {
@@ -74,7 +74,7 @@ extension ValueFormat where Value == String {
             guard parts.userInfo == nil else {
                 return .refused("a URL holds no user and no password; secrets come from the environment (api_key_env)")
             }
-            guard !parts.hasMore else { return .refused("a URL has no query and no fragment here") }
+            guard parts.end.isEmpty else { return .refused("a URL has no query and no fragment here") }
             guard HostAndPort(parts.hosts)?.isPlausible == true, HostAndPort(parts.hosts)?.port != 0 else {
                 return .malformed
             }

@@ -202,7 +202,7 @@ struct FaultTests {
         let server = try RedisServer()
         let admin = try await Admin(server.url)
         let store = try RedisStore.forTest(.patient(server.url), clock: clock, log: log)
-        _ = await store.connected()
+        await store.eventually { store.status().liveConnectionCount == 2 }
         await store.set(Sample.key(1), answer(1))
         guard case .bulk(let bytes) = await admin.command("GET", name(1)) else {
             Issue.record("nothing was written")
@@ -223,7 +223,7 @@ struct FaultTests {
         #expect(status.damaged[.checksum] == 1)
     }
 
-    /// The removal is sent without anyone waiting for it: a ping on every connection comes after it.
+    /// The removal is sent without anyone waiting for it, so the server is asked until it has come.
     private func removed(_ number: Int, _ store: RedisStore, _ admin: Admin) async -> Bool {
         for _ in 0..<1_000 {
             if await admin.command("EXISTS", name(number)) == .integer(0) { return true }

@@ -27,7 +27,7 @@ struct ConfigurationChecksTests {
             ("redis:\n  key_file: a", 2, "redis.key_file", "needs cert_file beside it"),
             (
                 "redis:\n  url: redis://:pw@h\n  password_env: P", 3, "redis.password_env",
-                "the url has a user or password already"
+                "the url has a password already"
             ),
             (
                 "redis:\n  url: redis://h\n  ca_file: a", 3, "redis.ca_file",
@@ -39,7 +39,7 @@ struct ConfigurationChecksTests {
                 "is longer than deadline.total, which is 10m"
             ),
             (
-                "routes:\n  - name: a\n    deadline:\n      between_tokens: 20s\n      first_token: 9s\n      total: 10s",
+                "routes:\n  - name: a\n    deadline:\n     between_tokens: 20s\n     total: 10s\n     first_token: 9s",
                 4, "routes[0].deadline.between_tokens", "is longer than deadline.total, which is 10s"
             ),
             (
@@ -117,12 +117,27 @@ struct ConfigurationChecksTests {
     func unreachable() throws {
         #expect(
             try ConfigurationText(
-                "routes:\n  - name: all\n  - {name: text, match: {path: /completions}}\n  - {name: x, match: {model: m}}"
+                "routes:\n  - name: all\n  - {name: b, match: {path: /completions}}\n  - {name: x, match: {model: m}}"
             ).warnings == [
                 "samovar.yaml:3: routes[1]: never matches: routes[0] takes all of its requests",
                 "samovar.yaml:4: routes[2]: never matches: routes[0] takes all of its requests",
             ])
         #expect(try ConfigurationText("routes:\n  - {name: a, match: {path: /models}}\n  - name: b").warnings == [])
+    }
+
+    @Test("kinds of Redis that are not spoken yet are a warning")
+    func notSpoken() throws {
+        #expect(
+            try ConfigurationText("redis:\n  url: redis+cluster://a,b").warnings == [
+                "samovar.yaml:2: redis.url: this version does not speak redis+cluster:// yet, "
+                    + "and will not start with it"
+            ])
+    }
+
+    @Test("a user in the url takes its password from the environment")
+    func userInURL() throws {
+        let text = ConfigurationText("redis: {url: \"redis://app@h\", password_env: P}")
+        #expect(text.complaints == [])
     }
 
     @Test("two listeners on port 0 are two ports")

@@ -135,7 +135,7 @@ struct ConfigurationDocumentTests {
     @Test("no damage to a good file brings the reader down", arguments: 0..<4)
     func damaged(seed: UInt64) throws {
         var random = Splitmix(state: seed)
-        let good = Array(try Example.text.utf8)
+        let good = Array(try ConfigurationExample.text.utf8)
         let pieces = [
             "&", "*", "!", "|", ">", "%", "@", "\"", "'", "[", "}", ": ", "- ", "? ", "\n", "\t", "#", "---\n", "\u{0}",
             "é",

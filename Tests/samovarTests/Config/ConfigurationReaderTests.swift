@@ -123,6 +123,21 @@ struct ConfigurationReaderTests {
             ])
     }
 
+    @Test("lists and mappings have at most so many items", .timeLimit(.minutes(1)))
+    func counts() {
+        let paths = (0..<1_001).map { "  - /p\($0)\n" }
+        #expect(ConfigurationText("passthrough:\n" + paths.dropLast().joined()).complaints == [])
+        #expect(
+            ConfigurationText("log: {}\npassthrough:\n" + paths.joined()).complaints == [
+                "samovar.yaml:2: passthrough: has 1001 items, more than 1000"
+            ])
+        let models = (0..<10_001).map { "  m\($0): {}\n" }
+        #expect(
+            ConfigurationText("models:\n" + models.joined()).complaints == [
+                "samovar.yaml:1: models: has 10001 keys, more than 10000"
+            ])
+    }
+
     @Test("0 needs no unit")
     func zero() throws {
         let configuration = try ConfigurationText("cache: {stale_ttl: 0}\nlimits: {body_rate_min: 0}").read()

@@ -22,7 +22,7 @@ struct ConfigurationRoutesTests {
                 sampling: coalesce
                 store_length: true
                 store_content_filter: true
-                finish_when_left: false
+                finish_when_left: true
                 key: {ignore: [user, metadata]}
                 deadline: {first_token: 1s, between_tokens: 2s, total: 3s}
             """
@@ -33,12 +33,12 @@ struct ConfigurationRoutesTests {
                 Route(
                     name: "chat", kinds: [.chat], model: ModelPattern("x-*"), upstreams: ["b"], credential: .configured,
                     ttl: .seconds(60), staleTTL: .zero, sampling: .coalesce, storesLength: true,
-                    storesContentFilter: true, finishWhenLeft: false, ignored: ["user", "metadata"],
+                    storesContentFilter: true, finishWhenLeft: true, ignored: ["user", "metadata"],
                     timeouts: AnswerDeadlines.Timeouts(
                         firstToken: .seconds(1), betweenTokens: .seconds(2), total: .seconds(3))),
                 Route(
                     name: "default", upstreams: ["a", "b"], credential: .configured, ttl: .seconds(7_200),
-                    staleTTL: .seconds(10_800), finishWhenLeft: true),
+                    staleTTL: .seconds(10_800), finishWhenLeft: false),
             ])
         #expect(table.route(for: .chat, model: "x-1")?.name == "chat")
         #expect(table.route(for: .chat, model: "y")?.name == "default")

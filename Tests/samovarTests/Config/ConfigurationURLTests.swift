@@ -58,6 +58,8 @@ struct ConfigurationURLTests {
             ("redis+sentinel://:canary@a:1,b:2/main/3", "redis+sentinel://:***@a:1,b:2/main/3"),
             ("redis+cluster://a:1,[::1]:2", "redis+cluster://a:1,[::1]:2"),
             ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+            ("unix://u:canary@/run/a%20b.sock?db=3", "unix://u:***@/run/a%20b.sock?db=3"),
+            ("redis://:can%2Fary%40@h", "redis://:***@h"),
         ])
     func storeURL(url: String, masked: String) throws {
         let configuration = try redis(url).read()
@@ -77,7 +79,8 @@ struct ConfigurationURLTests {
             "redis://a,canary",
             "redis://h?password=canary", "redis://:can/ary@h", "redis+cluster://canary/0", "redis+sentinel://canary",
             "unix://canary/x",
-            "unix://", "unix:/canary", "redis://h:canary", "redis://h/-1canary",
+            "unix://", "unix:/canary", "unix:///canary?x=1", "unix:///canary?db=x",
+            "redis://:canary%@h", "redis://:canary%zz@h", "redis://canary:0", "redis://h:canary", "redis://h/-1canary",
         ])
     func noStoreURL(url: String) {
         let complaints = redis(url).complaints

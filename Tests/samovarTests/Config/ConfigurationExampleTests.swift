@@ -4,7 +4,7 @@ import Testing
 @testable import samovar
 
 /// The example that stands in the repository.
-enum Example {
+enum ConfigurationExample {
     static var text: String {
         get throws {
             var file = URL(fileURLWithPath: #filePath)
@@ -14,17 +14,17 @@ enum Example {
     }
 }
 
-struct ExampleTests {
+struct ConfigurationExampleTests {
     @Test("the example is read without an error and without a warning")
     func isRead() throws {
-        let reading = try ConfigurationText(Example.text).reading()
+        let reading = try ConfigurationText(ConfigurationExample.text).reading()
         #expect(reading.warnings == [])
         try reading.configuration.checkServable()
     }
 
     @Test("the example has the defaults where it says so")
     func defaults() throws {
-        let example = try ConfigurationText(Example.text).read()
+        let example = try ConfigurationText(ConfigurationExample.text).read()
         var expected = Configuration()
         expected.upstreams = [
             UpstreamConfiguration(
@@ -44,10 +44,11 @@ struct ExampleTests {
 
     @Test("the example shows every key")
     func everyKey() throws {
-        let example = try ConfigurationDocument.parse(Array(Example.text.utf8))
+        let example = try ConfigurationDocument.parse(Array(ConfigurationExample.text.utf8))
         let shown = Set(paths(of: example))
         let known = paths(
-            of: ConfigurationNode(rendering: try ConfigurationText(Example.text).read(), Configuration.keys))
+            of: ConfigurationNode(
+                rendering: try ConfigurationText(ConfigurationExample.text).read(), Configuration.keys))
         #expect(known.filter { !shown.contains($0) } == [])
     }
 

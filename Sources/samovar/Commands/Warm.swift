@@ -1,4 +1,0 @@
-import ArgumentParser
-struct Warm: AsyncParsableCommand {
-    func run() async throws {}
-}
