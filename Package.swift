@@ -109,9 +109,17 @@ let package = Package(
             path: "tools/provider", swiftSettings: strict),
 
         // Tests mirror the sources by path.
-        .testTarget(name: "CoreTests", dependencies: ["SamovarCore"], path: "Tests/CoreTests", swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["SamovarWire"], path: "Tests/WireTests", swiftSettings: strict),
-        .testTarget(name: "EngineTests", dependencies: ["SamovarEngine"], path: "Tests/EngineTests", swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "CoreTests", dependencies: ["SamovarCore", "TestSupport"], path: "Tests/CoreTests",
+            swiftSettings: strict),
+        .testTarget(
+            name: "WireTests",
+            dependencies: ["SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/WireTests", swiftSettings: strict),
+        .testTarget(
+            name: "EngineTests", dependencies: ["SamovarEngine", "TestSupport"], path: "Tests/EngineTests",
+            swiftSettings: strict),
         .testTarget(
             name: "StoreRedisTests", dependencies: ["SamovarStoreRedis"], path: "Tests/StoreRedisTests",
             swiftSettings: strict),

@@ -3,7 +3,8 @@ import Crypto
 /// One request body, checked and taken apart: the caller's bytes, and the form in which requests are compared.
 ///
 /// Canonical means:
-/// - members are sorted in the top object, in messages and in content parts, and nowhere else: inside
+/// - members are sorted in the top object, in messages, in their content parts and in the tool calls that they
+///   tell of, and nowhere else: inside
 ///   `tools`, `functions`, `response_format`, `tool_choice` and every member that we do not know their
 ///   order is kept, because a schema's order steers the answer;
 /// - numbers that are direct members of the top object compare by exact decimal value, all others by spelling;

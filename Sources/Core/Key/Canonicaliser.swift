@@ -52,23 +52,44 @@ struct Canonicaliser {
     }
 
     private mutating func message() throws(BodyError) {
-        guard scanner.current == UInt8(ascii: "{") else { return try value() }
-        try sortedObject { (self: inout Canonicaliser, head) throws(BodyError) in
-            if self.isContent(head), self.scanner.current == UInt8(ascii: "[") {
-                try self.array { (self: inout Canonicaliser) throws(BodyError) in try self.contentPart() }
+        try sorted { (self: inout Canonicaliser, head) throws(BodyError) in
+            if self.isNamed("content", head) {
+                try self.each { (self: inout Canonicaliser) throws(BodyError) in
+                    try self.sorted { (self: inout Canonicaliser, _) throws(BodyError) in try self.value() }
+                }
+            } else if self.isNamed("tool_calls", head) {
+                try self.each { (self: inout Canonicaliser) throws(BodyError) in try self.toolCall() }
             } else {
                 try self.value()
             }
         }
     }
 
-    private mutating func contentPart() throws(BodyError) {
-        guard scanner.current == UInt8(ascii: "{") else { return try value() }
-        try sortedObject { (self: inout Canonicaliser, _) throws(BodyError) in try self.value() }
+    /// A call that the model made, as a later request tells it: the same fields in any order.
+    private mutating func toolCall() throws(BodyError) {
+        try sorted { (self: inout Canonicaliser, head) throws(BodyError) in
+            if self.isNamed("function", head) {
+                try self.sorted { (self: inout Canonicaliser, _) throws(BodyError) in try self.value() }
+            } else {
+                try self.value()
+            }
+        }
     }
 
-    private func isContent(_ head: MemberHead) -> Bool {
-        output[head.canonical].elementsEqual("\"content\"".utf8)
+    private func isNamed(_ name: String, _ head: MemberHead) -> Bool {
+        output[(head.canonical.lowerBound + 1)..<(head.canonical.upperBound - 1)].elementsEqual(name.utf8)
+    }
+
+    /// The elements of an array, or whatever else stands in its place.
+    private mutating func each(_ readElement: (inout Canonicaliser) throws(BodyError) -> Void) throws(BodyError) {
+        if scanner.current == UInt8(ascii: "[") { try array(readElement) } else { try value() }
+    }
+
+    /// The members of an object in the order of their names, or whatever else stands in its place.
+    private mutating func sorted(
+        _ readValue: (inout Canonicaliser, MemberHead) throws(BodyError) -> Void
+    ) throws(BodyError) {
+        if scanner.current == UInt8(ascii: "{") { try sortedObject(readValue) } else { try value() }
     }
 
     /// An object whose members' order is kept.

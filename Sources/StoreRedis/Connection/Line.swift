@@ -115,9 +115,12 @@ final class Line: Sendable {
         state.value.channel = channel
         let greeting = settings.greeting
         let request = RedisRequest(greeting.commands, deadline: deadline) { [self] outcome in
-            // A failure ends the connection, which is heard of by itself.
-            guard case .success(let replies) = outcome else { return }
-            greeted(attempt, greeting.verdict(replies))
+            switch outcome {
+            case .success(let replies): greeted(attempt, greeting.verdict(replies))
+            // Refused before it was sent, as when connecting took all its time. (Where the connection has ended
+            // instead, that is known, and this changes nothing.)
+            case .failure: channel.triggerUserOutboundEvent(RedisChannelHandler.Close(loss: .overdue), promise: nil)
+            }
         }
         channel.pipeline.syncOperations.write(NIOAny(request), promise: nil)
     }

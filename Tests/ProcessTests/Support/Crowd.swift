@@ -30,7 +30,8 @@ final class Crowd {
 
     /// Everyone's reply, as far as it came in time; nil for one who got nothing at all.
     func finish(within length: Duration = .seconds(60)) -> [HTTPReply?] {
-        run(within: length) { $0.allSatisfy { $0?.isWhole == true } }
+        let deadline = Deadline(within: length)
+        while !deadline.hasPassed, turn(deadline) {}
         return replies
     }
 

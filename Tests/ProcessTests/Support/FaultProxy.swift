@@ -9,6 +9,8 @@ final class FaultProxy: Sendable {
         case cut(after: Int)
         /// Hands the reply on in pieces of 1 to `max` bytes, each on its own.
         case dribble(max: Int, seed: UInt64)
+        /// Hands every piece of the reply on so much later.
+        case delay(milliseconds: UInt32)
         /// Takes everything, answers nothing.
         case blackHole
     }
@@ -89,6 +91,9 @@ final class FaultProxy: Sendable {
                 guard let bytes = read(upstream) else { return }
                 switch fault {
                 case .none:
+                    guard write(bytes[...], to: caller) else { return }
+                case .delay(let milliseconds):
+                    usleep(milliseconds * 1_000)
                     guard write(bytes[...], to: caller) else { return }
                 case .blackHole: break
                 case .cut(let after):

@@ -55,20 +55,22 @@ struct ReplyReader {
 
     private mutating func read() {
         if reply == nil { readHead() }
-        guard var reply, !reply.isWhole else { return }
+        // Taken out while it grows, so that it grows in place.
+        guard var growing = reply, !growing.isWhole else { return }
+        reply = nil
         switch framing {
         case .none: break
         case .length(let length):
-            let missing = length - reply.body.count
-            reply.body += buffer.prefix(missing)
+            let missing = length - growing.body.count
+            growing.body += buffer.prefix(missing)
             buffer.removeFirst(min(missing, buffer.count))
-            reply.isWhole = reply.body.count == length
-        case .chunked: readChunks(&reply)
+            growing.isWhole = growing.body.count == length
+        case .chunked: readChunks(&growing)
         case .untilClose:
-            reply.body += buffer
+            growing.body += buffer
             buffer = []
         }
-        self.reply = reply
+        reply = growing
     }
 
     private mutating func readHead() {
@@ -94,11 +96,13 @@ struct ReplyReader {
     }
 
     private mutating func readChunks(_ reply: inout HTTPReply) {
-        while let line = buffer.firstRange(of: [0x0D, 0x0A]) {
-            let size = Int(String(decoding: buffer[..<line.lowerBound], as: UTF8.self), radix: 16) ?? 0
+        var start = 0
+        defer { buffer.removeFirst(start) }
+        while let line = buffer[start...].firstRange(of: [0x0D, 0x0A]) {
+            let size = Int(String(decoding: buffer[start..<line.lowerBound], as: UTF8.self), radix: 16) ?? 0
             guard buffer.count >= line.upperBound + size + 2 else { return }
             reply.body += buffer[line.upperBound..<(line.upperBound + size)]
-            buffer.removeSubrange(..<(line.upperBound + size + 2))
+            start = line.upperBound + size + 2
             if size == 0 {
                 reply.isWhole = true
                 return

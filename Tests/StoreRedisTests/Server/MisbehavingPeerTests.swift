@@ -84,15 +84,19 @@ struct MisbehavingPeerTests {
     @Test("a peer that greets and then says nothing costs a timeout and the connection")
     func silent() async throws {
         let peer = try await ScriptedPeer.start { _ in [] }
-        let store = try RedisStore.forTest(settings(peer.url, timeout: .milliseconds(50)), clock: clock, log: log)
+        var settings = settings(peer.url, timeout: .milliseconds(50))
+        settings.breaker = Breaker.Settings(failureMax: .max)
+        let store = try RedisStore.forTest(settings, clock: clock, log: log)
         _ = await store.connected()
-        let found = await store.get(Sample.key(7))
+        var found = 0
+        // On a busy machine a command may be too late to be sent at all.
+        repeat { found += await store.get(Sample.key(7)) == nil ? 0 : 1 } while peer.receivedCount == 0
         await peer.connectionClosed()
         let status = store.status()
         await store.shutdown()
         await peer.stop()
-        #expect(found == nil)
-        #expect(status.timeoutCount == 1)
+        #expect(found == 0)
+        #expect(status.timeoutCount > 0)
     }
 
     @Test(

@@ -5,7 +5,7 @@ import SamovarEngine
 final class LogLines: Sendable {
     private struct State {
         var lines: [String] = []
-        var waiting: [(text: String, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiting: [(text: String, continuation: AsyncStream<Void>.Continuation)] = []
     }
 
     private let state = Lock(State())
@@ -15,16 +15,16 @@ final class LogLines: Sendable {
     var all: [String] { state.withLock { $0.lines } }
     func count(containing text: String) -> Int { all.count { $0.contains(text) } }
 
-    /// Returns as soon as a line with this text has been logged.
+    /// Returns as soon as a line with this text has been logged, or the test is cancelled.
     func wait(for text: String) async {
-        await withCheckedContinuation { continuation in
-            let isThere = state.withLock { state in
-                if state.lines.contains(where: { $0.contains(text) }) { return true }
-                state.waiting.append((text, continuation))
-                return false
-            }
-            if isThere { continuation.resume() }
+        let (logged, continuation) = AsyncStream.makeStream(of: Void.self)
+        let isThere = state.withLock { state in
+            if state.lines.contains(where: { $0.contains(text) }) { return true }
+            state.waiting.append((text, continuation))
+            return false
         }
+        if isThere { return }
+        for await _ in logged {}
     }
 
     fileprivate func append(_ line: String) {
@@ -34,7 +34,7 @@ final class LogLines: Sendable {
             state.waiting.removeAll { line.contains($0.text) }
             return woken
         }
-        for continuation in woken { continuation.resume() }
+        for continuation in woken { continuation.finish() }
     }
 
     private struct Handler: LogHandler {

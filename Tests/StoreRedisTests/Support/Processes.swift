@@ -1,4 +1,8 @@
 import Glibc
+import SamovarEngine
+
+/// No child starts between the making of a pipe and its marking as ours alone.
+private let spawning = Lock(())
 
 /// A program started by a test, and killed with it.
 ///
@@ -7,7 +11,8 @@ import Glibc
 final class ChildProcess: Sendable {
     let processID: pid_t
 
-    init(_ path: String, _ arguments: [String]) throws {
+    /// - Parameter output: where it writes what it has to say; nil: nowhere.
+    init(_ path: String, _ arguments: [String], output: Int32? = nil) throws {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -24,12 +29,12 @@ final class ChildProcess: Sendable {
         for descriptor: Int32 in [1, 2] {
             posix_spawn_file_actions_addopen(&files, descriptor, "/dev/null", O_WRONLY, 0)
         }
+        if let output { posix_spawn_file_actions_adddup2(&files, output, 1) }
         var child: pid_t = 0
         var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for argument in argv { free(argument) } }
-        guard posix_spawn(&child, path, &files, &attributes, &argv, environ) == 0 else {
-            throw ProcessError.cannotStart(path)
-        }
+        let status = spawning.withLock { _ in posix_spawn(&child, path, &files, &attributes, &argv, environ) }
+        guard status == 0 else { throw ProcessError.cannotStart(path) }
         processID = child
     }
 
@@ -40,6 +45,46 @@ final class ChildProcess: Sendable {
         var status: Int32 = 0
         waitpid(processID, &status, 0)
         return status >> 8 & 0xFF
+    }
+}
+
+/// A pipe that no other child inherits: once its writer is gone, it ends.
+struct Pipe: ~Copyable {
+    let reader: Int32
+    private(set) var writer: Int32?
+
+    init() throws {
+        var ends: [Int32] = [0, 0]
+        let isMade = spawning.withLock { _ in
+            guard pipe(&ends) == 0 else { return false }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            return true
+        }
+        guard isMade else { throw ProcessError.failed("pipe") }
+        (reader, writer) = (ends[0], ends[1])
+    }
+
+    /// Our own end, so that the child's is the last.
+    mutating func closeWriter() {
+        if let writer { close(writer) }
+        writer = nil
+    }
+
+    /// Reads until this text has come, or false when everything has and this has not.
+    func read(until text: String) -> Bool {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4_096)
+        while !String(decoding: bytes, as: UTF8.self).contains(text) {
+            let count = Glibc.read(reader, &piece, piece.count)
+            guard count > 0 else { return false }
+            bytes += piece[..<count]
+        }
+        return true
+    }
+
+    deinit {
+        if let writer { close(writer) }
+        close(reader)
     }
 }
 

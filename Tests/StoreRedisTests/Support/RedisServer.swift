@@ -16,15 +16,36 @@ final class RedisServer: Sendable {
     private let process: ChildProcess
     private let isKilled = Lock(false)
 
+    /// Returns once it takes connections.
+    ///
     /// - Parameter port: nil picks a free one.
     init(port: Int? = nil, directory: TemporaryDirectory? = nil, _ arguments: String...) throws {
+        let directory = try directory ?? TemporaryDirectory()
+        self.directory = directory
+        // A port that was free a moment ago may be taken by now: then it says so and ends, and another is tried.
+        for _ in 0..<10 {
+            let port = try port ?? freePort()
+            guard let process = try Self.start(port, directory, arguments) else { continue }
+            (self.port, self.process) = (port, process)
+            return
+        }
+        throw ProcessError.failed("redis-server")
+    }
+
+    private static func start(
+        _ port: Int, _ directory: TemporaryDirectory, _ arguments: [String]
+    ) throws -> ChildProcess? {
         guard let path = installed("redis-server") else { throw ProcessError.cannotStart("redis-server") }
-        self.port = try port ?? freePort()
-        self.directory = try directory ?? TemporaryDirectory()
-        process = try ChildProcess(
+        var output = try Pipe()
+        let process = try ChildProcess(
             path,
-            ["--port", String(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-                + ["--dir", self.directory.path, "--daemonize", "no"] + arguments)
+            ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+                + ["--dir", directory.path, "--daemonize", "no"] + arguments,
+            output: output.writer)
+        output.closeWriter()
+        if output.read(until: "Ready to accept connections") { return process }
+        _ = process.wait()
+        return nil
     }
 
     var url: String { "redis://127.0.0.1:\(port)" }

@@ -34,16 +34,16 @@ final class ScriptedPeer: Sendable {
     var url: String { "redis://127.0.0.1:\(channel.localAddress?.port ?? 0)" }
     var receivedCount: Int { scene.state.withLock { $0.receivedCount } }
 
-    /// Returns once a connection has been closed by the other side.
+    /// Returns once a connection has been closed by the other side, or the test is cancelled.
     func connectionClosed() async {
-        await withCheckedContinuation { continuation in
-            let isClosed = scene.state.withLock { state in
-                if state.closedCount > 0 { return true }
-                state.waiting.append(continuation)
-                return false
-            }
-            if isClosed { continuation.resume() }
+        let (closed, continuation) = AsyncStream.makeStream(of: Void.self)
+        let isClosed = scene.state.withLock { state in
+            if state.closedCount > 0 { return true }
+            state.waiting.append(continuation)
+            return false
         }
+        if isClosed { return }
+        for await _ in closed {}
     }
 
     func stop() async { try? await channel.close() }
@@ -52,7 +52,7 @@ final class ScriptedPeer: Sendable {
         struct State {
             var receivedCount = 0
             var closedCount = 0
-            var waiting: [CheckedContinuation<Void, Never>] = []
+            var waiting: [AsyncStream<Void>.Continuation] = []
         }
 
         let state = Lock(State())
@@ -98,7 +98,7 @@ final class ScriptedPeer: Sendable {
                 defer { state.waiting.removeAll() }
                 return state.waiting
             }
-            for continuation in woken { continuation.resume() }
+            for continuation in woken { continuation.finish() }
         }
     }
 }

@@ -57,14 +57,18 @@ class Load:
                 raise Missing("cc is not here: apt-get install gcc")
             subprocess.run([compiler, "-O2", "-o", self._program, _HERE / "load.c"], check=True)
 
-    def send(self, port: int, requests: Iterable[bytes], connections: int = 1, seconds_max: int = 120) -> list[Exchange]:
+    def send(
+        self, port: int, requests: Iterable[bytes], connections: int = 1, seconds_max: int = 120
+    ) -> list[Exchange]:
         """All requests over so many connections; the answers in the order of the requests."""
         blobs = b"".join(struct.pack("<I", len(request)) + request for request in requests)
         command = [*self._pin, str(self._program), str(port), str(connections), str(seconds_max)]
         done = subprocess.run(command, input=blobs, stdout=subprocess.PIPE, check=True)
         return list(_exchanges(done.stdout))
 
-    def ask(self, port: int, prompts: Sequence[Prompt], connections: int = 1, headers: Sequence[str] = ()) -> list[Exchange]:
+    def ask(
+        self, port: int, prompts: Sequence[Prompt], connections: int = 1, headers: Sequence[str] = ()
+    ) -> list[Exchange]:
         """The prompts' answers, none of which is wrong."""
         exchanges = self.send(port, (prompt.request(*headers) for prompt in prompts), connections)
         for prompt, exchange in zip(prompts, exchanges, strict=True):

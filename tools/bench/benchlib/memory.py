@@ -63,7 +63,9 @@ def measure(bench: Bench, options: Options) -> Report:
     return report
 
 
-def _add(server: Server, growth: Growth, resident: dict[str, list[float]], proportional: dict[str, list[float]]) -> None:
+def _add(
+    server: Server, growth: Growth, resident: dict[str, list[float]], proportional: dict[str, list[float]]
+) -> None:
     resident[server.name].append(growth.resident / growth.stored)
     proportional[server.name].append(growth.proportional / growth.stored)
 

@@ -53,7 +53,8 @@ def read(arguments: Sequence[str], benchmarks: Mapping[str, str]) -> Options:
     parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run (default: all)")
     parser.add_argument("--rounds", type=int, default=0, metavar="N",
                         help=f"rounds of each benchmark, at least {ROUNDS_MIN} (default: the benchmark's own)")  # fmt: skip
-    parser.add_argument("--entries", type=int, default=100_000, metavar="N", help="entries of memory (default: 100000)")
+    parser.add_argument("--entries", type=int, default=100_000, metavar="N",
+                        help="entries of memory (default: 100000)")  # fmt: skip
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures there, round by round")
     parser.add_argument("--bin-dir", type=pathlib.Path, metavar="DIR",
                         help="folder with samovar and provider, in place of a release build")  # fmt: skip

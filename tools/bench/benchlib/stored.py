@@ -26,7 +26,8 @@ def measure(program: pathlib.Path) -> Report:
     streams = [stream for stream in _recorded_streams() if _event_count(stream) >= _TOKENS_MIN]
     if not streams:
         raise Missing(f"no recorded stream has {_TOKENS_MIN} events")
-    report = Report("stored", f"{len(streams)} recorded streams of {_TOKENS_MIN} events or more; the spread is over streams")
+    setting = f"{len(streams)} recorded streams of {_TOKENS_MIN} events or more; the spread is over streams"
+    report = Report("stored", setting)
     sizes = _stored_sizes(program, streams)
     refused = sum(size is None for size in sizes)
     if refused:
@@ -42,6 +43,8 @@ def measure(program: pathlib.Path) -> Report:
     deciles = statistics.quantiles(ours, n=10)
     report.note(f"{within} of {len(ours)} are at most 1/6; nine of ten at most {deciles[8]:.3f}")
     report.note(f"all together {sum(size for _, size in kept) / sum(raw):.3f} of their bytes")
+    worst, largest = max(zip(ours, (stream for stream, _ in kept), strict=True))
+    report.note(f"the largest, {worst:.3f}, has events of {len(largest) // _event_count(largest)} bytes")
     return report
 
 
