@@ -108,6 +108,11 @@ let package = Package(
             ],
             path: "tools/provider", swiftSettings: strict),
 
+        // How small recorded streams become; part of tools/bench.
+        .executableTarget(
+            name: "stored-size", dependencies: ["SamovarCore", "SamovarWire"], path: "tools/bench/stored",
+            swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -121,8 +126,14 @@ let package = Package(
             name: "EngineTests", dependencies: ["SamovarEngine", "TestSupport"], path: "Tests/EngineTests",
             swiftSettings: strict),
         .testTarget(
-            name: "StoreRedisTests", dependencies: ["SamovarStoreRedis"], path: "Tests/StoreRedisTests",
-            swiftSettings: strict),
+            name: "SamovarStoreRedisTests",
+            dependencies: [
+                "SamovarStoreRedis",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/StoreRedisTests", swiftSettings: strict),
         .testTarget(name: "samovarTests", dependencies: ["samovar"], path: "Tests/samovarTests", swiftSettings: strict),
         .testTarget(name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.

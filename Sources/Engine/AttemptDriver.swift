@@ -35,7 +35,7 @@ final class AttemptLog: Sendable {
         state = Lock(State(deadlines: AnswerDeadlines(attempt.request.route.timeouts, startedAt: startedAt)))
     }
 
-    var deadline: Instant { state.withLock { $0.deadlines.next } }
+    func lookAgain(after now: Instant) -> Instant { state.withLock { $0.deadlines.lookAgain(after: now) } }
 
     func passed(at now: Instant) -> Failure.Wait? { state.withLock { $0.deadlines.passed(at: now) } }
 
@@ -91,7 +91,7 @@ struct AttemptDriver: Sendable {
             racing.addTask { await call(attempt, at: member, for: flight, log) }
             racing.addTask { await watch(log) }
             racing.addTask {
-                for await _ in flight.abandonment {}
+                for await _ in flight.abandonment() {}
                 return .abandoned
             }
             // The first to end decides; the others are cancelled, and the call is given up at once.
@@ -126,7 +126,7 @@ struct AttemptDriver: Sendable {
     private func watch(_ log: AttemptLog) async -> AttemptLog.Outcome {
         while true {
             do {
-                try await clock.sleep(until: log.deadline)
+                try await clock.sleep(until: log.lookAgain(after: clock.now))
             } catch {
                 return .failed(.draining)
             }

@@ -33,11 +33,27 @@ public final class Pipeline: Sendable {
     private let flights: Flights
     private let clock: any MonotonicClock
     private let settings: Lock<Settings>
+    private let bugs: Set<SeededBug>
 
-    public init(
+    public convenience init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
         settings: Settings
     ) {
+        self.init(
+            l1: l1, store: store, upstreams: upstreams, clock: clock, metrics: metrics, settings: settings, bugs: [])
+    }
+
+    /// Bugs that tests put in, to see that they would be found.
+    enum SeededBug {
+        case noSecondLook
+        case unlistedBeforeKept
+    }
+
+    init(
+        l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
+        settings: Settings, bugs: Set<SeededBug>
+    ) {
+        self.bugs = bugs
         self.l1 = l1
         self.store = store
         self.upstreams = upstreams
@@ -211,6 +227,10 @@ public final class Pipeline: Sendable {
             return
         }
         let outcome = await attempt(flight)
+        if bugs.contains(.unlistedBeforeKept) {
+            flights.unlist(takeoff)
+            await Task.yield()
+        }
         let answer = keep(outcome, of: flight)
         flights.unlist(takeoff)
         land(flight, outcome, isStored: answer != nil)
@@ -220,7 +240,7 @@ public final class Pipeline: Sendable {
 
     /// An answer that makes the call unnecessary.
     private func lookAgain(_ request: Request) async -> (StoredAnswer, ServeResult)? {
-        guard request.sharing == .stored, !request.controls.noCache else { return nil }
+        guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook) else { return nil }
         // The flight before this one may have landed between our caller's miss and its join. Without this second
         // look the same prompt is paid for twice. (groupcache.go, `load`.)
         let now = clock.now

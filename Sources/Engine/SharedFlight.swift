@@ -19,22 +19,21 @@ final class SharedFlight: Sendable {
         var origin: Origin?
         var usage: Usage?
         var isStored: Bool?
+        /// Finished when nobody is left to read; for the attempt that is under way.
+        var abandonment: AsyncStream<Never>.Continuation?
+        var isAbandoned = false
     }
 
     /// The request of the caller who was first: what is asked upstream.
     let request: Request
     let startedAt: Instant
     private let state: Lock<State>
-    /// Finished when nobody is left to read.
-    let abandonment: AsyncStream<Never>
-    private let abandon: AsyncStream<Never>.Continuation
 
     init(_ request: Request, limits: Flight<Waiter>.Limits, startedAt: Instant) {
         self.request = request
         self.startedAt = startedAt
         let finishWhenLeft = request.sharing == .stored && request.route.finishWhenLeft
         state = Lock(State(machine: Flight(limits: limits, finishWhenLeft: finishWhenLeft)))
-        (abandonment, abandon) = AsyncStream.makeStream()
     }
 
     // MARK: Callers
@@ -48,8 +47,28 @@ final class SharedFlight: Sendable {
     func leave(_ follower: Flight<Waiter>.Follower) -> Bool {
         let action = state.withLock { $0.machine.leave(follower) }
         action.resume?.resume()
-        if action.cancelUpstream { abandon.finish() }
+        if action.cancelUpstream { abandon() }
         return action.cancelUpstream
+    }
+
+    private func abandon() {
+        let abandonment = state.withLock { state in
+            state.isAbandoned = true
+            return state.abandonment.take()
+        }
+        abandonment?.finish()
+    }
+
+    /// Ends when nobody is left to read. Each attempt waits on one of its own: a stream whose reader was cancelled
+    /// has ended for all.
+    func abandonment() -> AsyncStream<Never> {
+        let (stream, continuation) = AsyncStream<Never>.makeStream()
+        let isAbandoned = state.withLock { state in
+            state.abandonment = continuation
+            return state.isAbandoned
+        }
+        if isAbandoned { continuation.finish() }
+        return stream
     }
 
     /// What the follower sees at `index`, once there is something to see. Returns `.wait` only to a follower whose

@@ -34,6 +34,14 @@ public struct AnswerDeadlines: Hashable, Sendable {
         return min(token ?? startedAt.advanced(by: timeouts.firstToken), startedAt.advanced(by: timeouts.total))
     }
 
+    /// When to look again: at the deadline, or before one that a token may bring.
+    ///
+    /// The first token moves the deadline nearer where `betweenTokens` is the shorter wait; whoever sleeps until the
+    /// far one would sleep through the near one.
+    public func lookAgain(after now: Instant) -> Instant {
+        min(next, now.advanced(by: timeouts.betweenTokens))
+    }
+
     /// What was waited for in vain, if anything. O(1).
     public func passed(at now: Instant) -> Failure.Wait? {
         guard now >= next else { return nil }

@@ -96,6 +96,13 @@ struct AnswerDeadlinesTests {
     private let timeouts = AnswerDeadlines.Timeouts(
         firstToken: .milliseconds(100), betweenTokens: .milliseconds(50), total: .milliseconds(300))
 
+    @Test("are looked at again in time, though the first token may bring a nearer one")
+    func nearer() {
+        let deadlines = AnswerDeadlines(timeouts, startedAt: at(0))
+        #expect(deadlines.lookAgain(after: at(0)) == at(50))
+        #expect(deadlines.lookAgain(after: at(70)) == at(100))
+    }
+
     @Test("count to the first token, then between tokens, then in all")
     func all() {
         var deadlines = AnswerDeadlines(timeouts, startedAt: at(0))

@@ -1,0 +1,208 @@
+import SamovarCore
+@testable import SamovarEngine
+import Synchronization
+
+/// An upstream that does what the scene's script says.
+final class SimUpstream: Upstream {
+    /// What it does with one attempt: 1 for the first.
+    typealias Script = @Sendable (_ number: Int, Attempt) -> [Act]
+
+    enum Act: Sendable {
+        case wait(Duration)
+        case began(Form)
+        case token(String)
+        case done
+        case body(String, finish: String)
+        case keepAlive
+        case fail(Failure)
+    }
+
+    private let script: Script
+    private let clock: ManualClock
+    private let state = Mutex((attempts: [Attempt](), cancelled: 0, concurrent: 0, concurrentMax: 0))
+
+    init(clock: ManualClock, script: @escaping Script) {
+        self.clock = clock
+        self.script = script
+    }
+
+    var attempts: [Attempt] { state.withLock { $0.attempts } }
+    var cancelledCount: Int { state.withLock { $0.cancelled } }
+    var concurrentMax: Int { state.withLock { $0.concurrentMax } }
+
+    func attempt(
+        _ attempt: Attempt, receive: @Sendable (AttemptEvent) throws(Failure) -> Void
+    ) async throws(Failure) {
+        let number = state.withLock { state in
+            state.attempts.append(attempt)
+            state.concurrent += 1
+            state.concurrentMax = max(state.concurrentMax, state.concurrent)
+            return state.attempts.count
+        }
+        defer { state.withLock { $0.concurrent -= 1 } }
+        for act in script(number, attempt) {
+            await Task.yield()
+            if Task.isCancelled {
+                state.withLock { $0.cancelled += 1 }
+                throw .cut
+            }
+            try await perform(act, attempt, receive)
+        }
+    }
+
+    private func perform(
+        _ act: Act, _ attempt: Attempt, _ receive: (AttemptEvent) throws(Failure) -> Void
+    ) async throws(Failure) {
+        switch act {
+        case .wait(let length):
+            do {
+                try await clock.sleep(until: clock.now.advanced(by: length))
+            } catch {
+                state.withLock { $0.cancelled += 1 }
+                throw .cut
+            }
+        case .began(let form): try receive(.began(form))
+        case .token(let text):
+            var facts = ChunkFacts()
+            facts.hasToken = true
+            facts.choices = [ChunkFacts.Choice(index: 0, finishReason: nil)]
+            try receive(.chunk(Chunk(bytes: Array(text.utf8)), facts))
+        case .done:
+            var facts = ChunkFacts()
+            facts.isDone = true
+            facts.usage = Usage(promptTokenCount: 3, completionTokenCount: 4)
+            try receive(.chunk(Chunk(bytes: Array("[DONE]".utf8)), facts))
+        case .body(let text, let finish):
+            var facts = ChunkFacts()
+            facts.hasToken = true
+            facts.choices = [ChunkFacts.Choice(index: 0, finishReason: finish)]
+            try receive(.chunk(Chunk(bytes: Array(text.utf8)), facts))
+        case .keepAlive: try receive(.keepAlive)
+        case .fail(let failure): throw failure
+        }
+    }
+
+    /// A stream of these tokens, so long apart.
+    static func stream(_ tokens: [String], apart: Duration = .milliseconds(10)) -> [Act] {
+        [.wait(apart), .began(.stream)] + tokens.flatMap { [.token($0), .wait(apart)] } + [.done]
+    }
+
+    static func answer(_ text: String, after wait: Duration = .milliseconds(10), finish: String = "stop") -> [Act] {
+        [.wait(wait), .began(.body), .body(text, finish: finish)]
+    }
+}
+
+/// A second cache that is a dictionary, and takes its time.
+final class SimStore: Store {
+    private let clock: ManualClock
+    private let state = Mutex((values: [RequestKey: (Answer, Instant)](), gets: 0, sets: 0))
+
+    init(clock: ManualClock) { self.clock = clock }
+
+    var getCount: Int { state.withLock { $0.gets } }
+    var setCount: Int { state.withLock { $0.sets } }
+
+    func get(_ key: RequestKey) async -> StoredAnswer? {
+        await Task.yield()
+        return state.withLock { state in
+            state.gets += 1
+            return state.values[key].map { StoredAnswer($0.0, bornAt: $0.1) }
+        }
+    }
+
+    func set(_ key: RequestKey, _ answer: Answer) async {
+        await Task.yield()
+        put(key, answer, bornAt: clock.now)
+        state.withLock { $0.sets += 1 }
+    }
+
+    func put(_ key: RequestKey, _ answer: Answer, bornAt: Instant) {
+        state.withLock { $0.values[key] = (answer, bornAt) }
+    }
+}
+
+/// One process with its parts, around scripted surroundings.
+struct Scene: Sendable {
+    let clock: ManualClock
+    let upstream: SimUpstream
+    let store: SimStore
+    let metrics = Metrics()
+    let pipeline: Pipeline
+    var route: Route
+
+    init(
+        _ clock: ManualClock, route: Route = Route(upstreams: ["sim"]), withStore: Bool = false,
+        alwaysStreams: Bool = false, usageChunk: UsageChunk.Setting = .leave,
+        settings: Pipeline.Settings = Pipeline.Settings(), bugs: Set<Pipeline.SeededBug> = [],
+        script: @escaping SimUpstream.Script
+    ) {
+        self.clock = clock
+        self.route = route
+        upstream = SimUpstream(clock: clock, script: script)
+        store = SimStore(clock: clock)
+        let member = UpstreamPool.Member(
+            name: "sim", weight: 1, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
+        pipeline = Pipeline(
+            l1: MemoryCache(sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics),
+            store: withStore ? store : nil, upstreams: UpstreamPool([member]), clock: clock, metrics: metrics,
+            settings: settings, bugs: bugs)
+    }
+
+    func request(
+        _ prompt: String = "p", stream: Bool = false, members: String = "", _ change: (inout Controls) -> Void = { _ in }
+    ) -> Request {
+        let body = #"{"model":"m","prompt":"\#(prompt)","stream":\#(stream)\#(members)}"#
+        var arrival = Request.Arrival(kind: .chat, body: Array(body.utf8))
+        change(&arrival.controls)
+        do {
+            return try Request(arrival, routes: RouteTable(routes: [route]))
+        } catch {
+            preconditionFailure("the scene's request is wrong: \(error)")
+        }
+    }
+
+    /// What one caller got.
+    enum Got: Sendable, Equatable {
+        case answered(String, ServeResult)
+        case failed(Failure)
+        /// A stream that broke after this much.
+        case broke(String, Failure)
+    }
+
+    /// Asks, reads to the end, and says what came.
+    func ask(_ request: Request, as caller: Caller = Caller(), readingSlowly: Duration? = nil) async -> Got {
+        await pipeline.serve(request, for: caller) { reply in
+            switch reply {
+            case .stored(let stored, let provenance):
+                let bytes = (try? stored.answer.recording.rendered(withUsage: true)) ?? []
+                return .answered(String(decoding: bytes, as: UTF8.self), provenance.result)
+            case .whole(let whole, let provenance):
+                return .answered(String(decoding: whole.chunks.flatMap(\.bytes), as: UTF8.self), provenance.result)
+            case .live(let live, let provenance):
+                var text = ""
+                do throws(Failure) {
+                    for try await chunk in live {
+                        text += String(decoding: chunk.bytes, as: UTF8.self)
+                        if let readingSlowly { try? await clock.sleep(until: clock.now.advanced(by: readingSlowly)) }
+                    }
+                } catch {
+                    return .broke(text, error)
+                }
+                return caller.gone.map { .broke(text, $0) } ?? .answered(text, provenance.result)
+            case .failed(let failure, _):
+                return .failed(failure)
+            }
+        }
+    }
+
+    /// Runs the pipeline for as long as the body takes.
+    func running<Outcome: Sendable>(_ body: @Sendable @escaping () async throws -> Outcome) async throws -> Outcome {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await pipeline.run() }
+            let outcome = try await body()
+            pipeline.close()
+            try await group.waitForAll()
+            return outcome
+        }
+    }
+}

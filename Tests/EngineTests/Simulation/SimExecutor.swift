@@ -1,0 +1,129 @@
+import SamovarCore
+@testable import SamovarEngine
+import Synchronization
+import TestSupport
+
+/// Runs all tasks of one simulation on the caller's thread, in an order that the seed decides.
+///
+/// A one-thread executor shows every interleaving at suspension points; it cannot show a race between two lines
+/// without an `await` between them.
+final class SimExecutor: TaskExecutor {
+    private struct State {
+        var jobs: [UnownedJob] = []
+        var random: SeededGenerator
+    }
+
+    private let state: Mutex<State>
+
+    init(seed: UInt64) {
+        state = Mutex(State(random: SeededGenerator(seed: seed)))
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        state.withLock { $0.jobs.append(job) }
+    }
+
+    /// Runs one job of those that are ready; false when none is.
+    func step() -> Bool {
+        let job = state.withLock { state -> UnownedJob? in
+            guard !state.jobs.isEmpty else { return nil }
+            let index = Int.random(in: 0..<state.jobs.count, using: &state.random)
+            return state.jobs.remove(at: index)
+        }
+        job?.runSynchronously(on: asUnownedTaskExecutor())
+        return job != nil
+    }
+
+    /// A number of the seed's, for scenes.
+    func random(_ range: ClosedRange<Int>) -> Int {
+        state.withLock { Int.random(in: range, using: &$0.random) }
+    }
+}
+
+/// Time that stands still until everything waits for it.
+final class ManualClock: MonotonicClock {
+    private struct Sleeper {
+        let deadline: Instant
+        let number: Int
+        let continuation: CheckedContinuation<Void, any Error>
+    }
+
+    private struct State {
+        var now = Instant(nanoseconds: 1_000_000_000)
+        var sleepers: [Sleeper] = []
+        var cancelled: Set<Int> = []
+        var nextNumber = 0
+    }
+
+    private let state = Mutex(State())
+
+    var now: Instant { state.withLock { $0.now } }
+    var wallNow: WallTime { WallTime(milliseconds: 1_700_000_000_000 + now.nanoseconds / 1_000_000) }
+
+    func sleep(until deadline: Instant) async throws {
+        let number = state.withLock { state in
+            state.nextNumber += 1
+            return state.nextNumber
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let isOver = state.withLock { state -> Result<Void, any Error>? in
+                    if state.cancelled.remove(number) != nil { return .failure(CancellationError()) }
+                    if deadline <= state.now { return .success(()) }
+                    state.sleepers.append(Sleeper(deadline: deadline, number: number, continuation: continuation))
+                    return nil
+                }
+                if let isOver { continuation.resume(with: isOver) }
+            }
+        } onCancel: {
+            let sleeper = state.withLock { state -> Sleeper? in
+                guard let index = state.sleepers.firstIndex(where: { $0.number == number }) else {
+                    state.cancelled.insert(number)
+                    return nil
+                }
+                return state.sleepers.remove(at: index)
+            }
+            sleeper?.continuation.resume(throwing: CancellationError())
+        }
+    }
+
+    /// Goes on to the next deadline and wakes whoever waits for it; false when nobody does.
+    func advanceToNext() -> Bool {
+        let due = state.withLock { state -> [Sleeper] in
+            guard let next = state.sleepers.map(\.deadline).min(), next < .never else { return [] }
+            state.now = max(state.now, next)
+            let due = state.sleepers.filter { $0.deadline <= state.now }.sorted { $0.number < $1.number }
+            state.sleepers.removeAll { $0.deadline <= state.now }
+            return due
+        }
+        for sleeper in due { sleeper.continuation.resume() }
+        return !due.isEmpty
+    }
+}
+
+/// A simulation got stuck: nothing is ready, and nobody waits for time.
+struct Stuck: Error {}
+
+/// Runs a scene to its end, in the order that the seed decides; time passes only when nothing else can happen.
+func simulate<Outcome: Sendable>(
+    seed: UInt64, _ scene: @escaping @Sendable (SimExecutor, ManualClock) async throws -> Outcome
+) throws -> Outcome {
+    let executor = SimExecutor(seed: seed)
+    let clock = ManualClock()
+    let outcome = Mutex<Result<Outcome, any Error>?>(nil)
+    let task = Task(executorPreference: executor) {
+        do {
+            let value = try await scene(executor, clock)
+            outcome.withLock { $0 = .success(value) }
+        } catch {
+            outcome.withLock { $0 = .failure(error) }
+        }
+    }
+    while outcome.withLock({ $0 == nil }) {
+        if executor.step() || clock.advanceToNext() { continue }
+        task.cancel()
+        guard executor.step() else { throw Stuck() }
+    }
+    return try outcome.withLock { try $0!.get() }
+}
