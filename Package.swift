@@ -43,7 +43,7 @@ let package = Package(
         .target(
             name: "SamovarStoreRedis",
             dependencies: [
-                "SamovarEngine", "CHiredis",
+                "SamovarCore", "SamovarEngine", "CHiredis",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -59,7 +59,7 @@ let package = Package(
         .target(
             name: "SamovarUpstreamHTTP",
             dependencies: [
-                "SamovarEngine", "SamovarWire",
+                "SamovarCore", "SamovarEngine", "SamovarWire",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -72,11 +72,11 @@ let package = Package(
         .target(
             name: "SamovarServer",
             dependencies: [
-                "SamovarEngine", "SamovarWire",
+                "SamovarCore", "SamovarEngine", "SamovarWire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "DequeModule", package: "swift-collections"),
             ],
             path: "Sources/Server", swiftSettings: strict),
 
@@ -84,7 +84,7 @@ let package = Package(
         .executableTarget(
             name: "samovar",
             dependencies: [
-                "SamovarServer", "SamovarUpstreamHTTP", "SamovarStoreRedis",
+                "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP", "SamovarStoreRedis",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -120,21 +120,21 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "WireTests",
-            dependencies: ["SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["SamovarCore", "SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
             path: "Tests/WireTests", swiftSettings: strict),
         .testTarget(
-            name: "EngineTests", dependencies: ["SamovarEngine", "TestSupport"], path: "Tests/EngineTests",
+            name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"], path: "Tests/EngineTests",
             swiftSettings: strict),
         .testTarget(
             name: "SamovarStoreRedisTests",
             dependencies: [
-                "SamovarStoreRedis",
+                "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/StoreRedisTests", swiftSettings: strict),
-        .testTarget(name: "samovarTests", dependencies: ["samovar"], path: "Tests/samovarTests", swiftSettings: strict),
+        .testTarget(name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests", swiftSettings: strict),
         .testTarget(name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.
         .testTarget(

@@ -9,9 +9,13 @@ public final class Caller: Sendable {
         var leave: (@Sendable () -> Void)?
     }
 
+    /// Where a flight that takes off for this caller is flown.
+    let lane: Int
     private let state = Lock(State())
 
-    public init() {}
+    public init(lane: Int = 0) {
+        self.lane = lane
+    }
 
     /// The caller is gone: whoever waits on its behalf wakes up.
     ///
@@ -29,7 +33,7 @@ public final class Caller: Sendable {
     public var gone: Failure? { state.withLock { $0.reason } }
 
     /// What to do when it goes; at once if it has gone already.
-    func whenGone(_ leave: @escaping @Sendable () -> Void) {
+    public func whenGone(_ leave: @escaping @Sendable () -> Void) {
         let isGone = state.withLock { state in
             if state.reason == nil { state.leave = leave }
             return state.reason != nil

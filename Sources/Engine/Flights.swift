@@ -24,14 +24,16 @@ final class Flights: Sendable {
 
     private let state: Lock<State>
     private let clock: any MonotonicClock
-    /// Bounded by `flights_max`: each flight is in it once.
-    let takeoffs: AsyncStream<Takeoff>
-    private let takeoff: AsyncStream<Takeoff>.Continuation
+    /// One for each lane. Bounded by `flights_max`: each flight is in one of them, once.
+    let takeoffs: [AsyncStream<Takeoff>]
+    private let takeoff: [AsyncStream<Takeoff>.Continuation]
 
-    init(clock: any MonotonicClock) {
+    init(clock: any MonotonicClock, laneCount: Int) {
         self.clock = clock
         state = Lock(State(board: FlightBoard()))
-        (takeoffs, takeoff) = AsyncStream.makeStream()
+        let lanes = (0..<laneCount).map { _ in AsyncStream<Takeoff>.makeStream() }
+        takeoffs = lanes.map(\.stream)
+        takeoff = lanes.map(\.continuation)
     }
 
     /// Limits for flights that take off from now on.
@@ -46,8 +48,10 @@ final class Flights: Sendable {
 
     /// Joins the flight for this request, or leads a new one.
     ///
-    /// - Parameter mustBeNew: never a flight that began before this call (`no-cache`).
-    func join(_ request: Request, mustBeNew: Bool) throws(Failure) -> Seat {
+    /// - Parameters:
+    ///   - mustBeNew: never a flight that began before this call (`no-cache`).
+    ///   - lane: where a new flight is flown.
+    func join(_ request: Request, mustBeNew: Bool, lane: Int) throws(Failure) -> Seat {
         let key: RequestKey? = if case .alone = request.sharing { nil } else { request.key }
         let joined = state.withLock { state -> Result<(Seat, Takeoff?), Failure> in
             if let key, !mustBeNew, let flight = state.board.flight(for: key) {
@@ -66,7 +70,7 @@ final class Flights: Sendable {
             return .success((Seat(flight: flight, follower: follower, isLeader: true), new))
         }
         let (seat, new) = try joined.get()
-        if let new, case .terminated = takeoff.yield(new) {
+        if let new, case .terminated = takeoff[lane % takeoff.count].yield(new) {
             remove(new)
             new.flight.land(.failed(.draining))
         }
@@ -93,7 +97,7 @@ final class Flights: Sendable {
         }
     }
 
-    func close() { takeoff.finish() }
+    func close() { for lane in takeoff { lane.finish() } }
 
     /// Ends every flight with this failure, for those who follow it.
     func landAll(_ failure: Failure) {

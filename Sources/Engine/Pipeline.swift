@@ -33,14 +33,18 @@ public final class Pipeline: Sendable {
     private let flights: Flights
     private let clock: any MonotonicClock
     private let settings: Lock<Settings>
+    private let lanes: [any TaskExecutor]
     private let bugs: Set<SeededBug>
 
+    /// - Parameter lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
+    ///   thread on which it came. Empty: wherever `run` runs.
     public convenience init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings
+        settings: Settings, lanes: [any TaskExecutor] = []
     ) {
         self.init(
-            l1: l1, store: store, upstreams: upstreams, clock: clock, metrics: metrics, settings: settings, bugs: [])
+            l1: l1, store: store, upstreams: upstreams, clock: clock, metrics: metrics, settings: settings,
+            lanes: lanes, bugs: [])
     }
 
     /// Bugs that tests put in, to see that they would be found.
@@ -51,8 +55,9 @@ public final class Pipeline: Sendable {
 
     init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, bugs: Set<SeededBug>
+        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>
     ) {
+        self.lanes = lanes
         self.bugs = bugs
         self.l1 = l1
         self.store = store
@@ -60,7 +65,7 @@ public final class Pipeline: Sendable {
         self.clock = clock
         self.metrics = metrics
         self.settings = Lock(settings)
-        flights = Flights(clock: clock)
+        flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
     }
 
@@ -102,7 +107,7 @@ public final class Pipeline: Sendable {
     ) async throws(DeliveryFailure) -> Result? {
         let seat: Flights.Seat
         do {
-            seat = try flights.join(request, mustBeNew: mustBeNew)
+            seat = try flights.join(request, mustBeNew: mustBeNew, lane: caller.lane)
         } catch {
             return try await deliver(.failed(error, isFollower: false))
         }
@@ -204,8 +209,21 @@ public final class Pipeline: Sendable {
 
     /// Flies all flights. Returns when `close` was called and the last one has landed; cancelling gives them up.
     public func run() async {
+        await withTaskGroup(of: Void.self) { running in
+            for (lane, takeoffs) in flights.takeoffs.enumerated() {
+                if lanes.isEmpty {
+                    running.addTask { await self.fly(takeoffs) }
+                } else {
+                    running.addTask(executorPreference: lanes[lane]) { await self.fly(takeoffs) }
+                }
+            }
+        }
+    }
+
+    /// Flights of one lane; they inherit its executor.
+    private func fly(_ takeoffs: AsyncStream<Flights.Takeoff>) async {
         await withDiscardingTaskGroup { flying in
-            for await takeoff in flights.takeoffs {
+            for await takeoff in takeoffs {
                 flying.addTask { await self.fly(takeoff) }
             }
         }

@@ -18,7 +18,7 @@ public protocol Upstream: Sendable {
     /// Deadlines are the engine's: it cancels the task, and the call behind it is given up at once. A throw of
     /// `receive` ends the attempt with that failure.
     func attempt(
-        _ attempt: Attempt, receive: @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure)
 }
 

@@ -55,13 +55,24 @@ public final class Listener: Sendable {
         case .tcp(let host, let port):
             server = try await bootstrap.bind(host: host, port: port).get()
         case .unix(let path):
-            // The socket is for this user alone; a stale one from a killed process is in nobody's use.
+            try await Self.removeStale(path, group)
+            // The socket is for this user alone.
             let mask = umask(0o177)
             defer { umask(mask) }
-            server = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            server = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: false).get()
         }
         state.withLock { $0.server = server }
         return Self.describe(server, address)
+    }
+
+    /// A killed process leaves its socket behind; one that somebody answers on is in use.
+    private static func removeStale(_ path: String, _ group: any EventLoopGroup) async throws {
+        guard access(path, F_OK) == 0 else { return }
+        if let answered = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get() {
+            try? await answered.close()
+            throw AddressInUse()
+        }
+        unlink(path)
     }
 
     private static func describe(_ server: any Channel, _ address: ListenAddress) -> String {
@@ -104,6 +115,11 @@ public final class Listener: Sendable {
         await stopAccepting()
         for channel in state.withLock({ Array($0.connections.values) }) { try? await channel.close() }
     }
+}
+
+/// Somebody else answers on that Unix socket.
+public struct AddressInUse: Error {
+    public init() {}
 }
 
 /// Tells a connection that the process is leaving.

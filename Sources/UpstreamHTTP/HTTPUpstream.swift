@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -37,14 +38,15 @@ public final class HTTPUpstream: Upstream, PassThrough {
         }
     }
 
-    /// How much of a refusal's words is passed on.
-    private static let refusalByteMax = 64 << 10
-
     private let settings: Settings
     private let client: HTTPClient
+    /// Read once: taking a URL apart is dear.
+    private let addresses: [APIKind: URL]
 
-    public init(_ settings: Settings, group: any EventLoopGroup) throws {
+    public init(_ settings: Settings, group: any EventLoopGroup) {
         self.settings = settings
+        let known = APIKind.allCases.compactMap { kind in URL(string: settings.url + kind.upstreamPath).map { (kind, $0) } }
+        addresses = Dictionary(uniqueKeysWithValues: known)
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.decompression = .disabled
@@ -66,45 +68,57 @@ public final class HTTPUpstream: Upstream, PassThrough {
     }
 
     public func attempt(
-        _ attempt: Attempt, receive: @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure) {
-        let response = try await execute(Self.message(for: attempt, settings))
-        guard response.status == .ok else { throw await refusal(of: response) }
-        guard response.headers["content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
-            throw .malformed(reason: "it is compressed, which was not asked for")
-        }
-        let form = try Self.form(of: response, asked: attempt.form)
-        try receive(.began(form))
-        switch form {
-        case .stream: try await Self.readStream(response.body, attempt, receive)
-        case .body: try await Self.readBody(response.body, attempt, receive)
-        }
-    }
-
-    private func execute(_ message: HTTPClientRequest) async throws(Failure) -> HTTPClientResponse {
-        do {
+        let reader = AnswerReader(attempt, receive: receive)
+        let call = client.execute(
+            request: try message(for: attempt), delegate: reader, eventLoop: Self.here,
             // The client's own deadline stops at the head (so it is no use for streams); ours covers everything.
-            return try await client.execute(message, deadline: .distantFuture)
+            deadline: .distantFuture)
+        do {
+            try await withTaskCancellationHandler {
+                try await call.get()
+            } onCancel: {
+                call.cancel()
+            }
         } catch {
-            throw Failure(transport: error, hasBegun: false)
+            throw reader.failure(after: error)
         }
     }
 
-    private static func message(for attempt: Attempt, _ settings: Settings) -> HTTPClientRequest {
+    /// The loop that this runs on, where it runs on one: a connection of that loop is preferred, and nothing crosses
+    /// threads. It is not demanded, as demanded connections are closed after one use.
+    private static var here: HTTPClient.EventLoopPreference {
+        MultiThreadedEventLoopGroup.currentEventLoop.map { .delegate(on: $0) } ?? .indifferent
+    }
+
+    private func message(for attempt: Attempt) throws(Failure) -> HTTPClient.Request {
         let request = attempt.request
-        var message = HTTPClientRequest(url: settings.url + request.kind.upstreamPath)
-        message.method = request.body == nil ? .GET : .POST
-        message.headers = headers(
-            keyed: request.headers, authorization: settings.apiKey.map { "Bearer \($0.revealed)" }
-                ?? request.authorization?.revealed)
-        message.headers.add(name: "accept", value: attempt.form == .stream ? "text/event-stream" : "application/json")
+        var headers = Self.headers(keyed: request.headers, authorization: authorization(request.authorization))
+        headers.add(name: "accept", value: attempt.form == .stream ? "text/event-stream" : "application/json")
+        var bytes: HTTPClient.Body?
         if let body = request.body {
-            message.headers.add(name: "content-type", value: "application/json")
+            headers.add(name: "content-type", value: "application/json")
             let asksOtherForm = (attempt.form == .stream) != (request.form == .stream)
-            let edit = UpstreamBody(stream: asksOtherForm ? attempt.form == .stream : nil, includeUsage: attempt.includeUsage)
-            message.body = .bytes(ByteBuffer(bytes: edit.bytes(of: body)))
+            let edit = UpstreamBody(
+                stream: asksOtherForm ? attempt.form == .stream : nil, includeUsage: attempt.includeUsage)
+            bytes = .byteBuffer(ByteBuffer(bytes: edit.bytes(of: body)))
         }
-        return message
+        do {
+            return try HTTPClient.Request(
+                url: address(of: request.kind), method: request.body == nil ? .GET : .POST, headers: headers, body: bytes)
+        } catch {
+            throw .unreachable(reason: "its URL cannot be used")
+        }
+    }
+
+    private func address(of kind: APIKind) throws(Failure) -> URL {
+        guard let url = addresses[kind] else { throw .unreachable(reason: "its URL cannot be used") }
+        return url
+    }
+
+    private func authorization(_ callers: Secret?) -> String? {
+        settings.apiKey.map { "Bearer \($0.revealed)" } ?? callers?.revealed
     }
 
     private static func headers(keyed: KeyedHeaders, authorization: String?) -> HTTPHeaders {
@@ -114,104 +128,6 @@ public final class HTTPUpstream: Upstream, PassThrough {
         headers.add(name: "accept-encoding", value: "identity")
         headers.add(name: "user-agent", value: "samovar")
         return headers
-    }
-
-    /// What it answers in, by its content type; the form that was asked for where it names none.
-    private static func form(of response: HTTPClientResponse, asked: Form) throws(Failure) -> Form {
-        guard let type = response.headers.first(name: "content-type") else { return asked }
-        switch type.prefix(while: { $0 != ";" }).lowercased().filter({ $0 != " " }) {
-        case "text/event-stream": return .stream
-        case "application/json": return .body
-        default: throw .malformed(reason: "it is neither JSON nor an event stream")
-        }
-    }
-
-    private func refusal(of response: HTTPClientResponse) async -> Failure {
-        let status = Int(response.status.code)
-        // A success that is no answer, or a redirect, which is not followed: nothing that a caller could act on.
-        guard status >= 400 else { return .malformed(reason: "it has status \(status)") }
-        var body: [UInt8] = []
-        do {
-            for try await piece in response.body {
-                guard body.count + piece.readableBytes <= Self.refusalByteMax else { break }
-                body.append(contentsOf: piece.readableBytesView)
-            }
-        } catch {
-            // The status is the message; its words are a courtesy.
-            body = []
-        }
-        let isPlain = response.headers["content-encoding"].isEmpty
-        return .refused(
-            Failure.Refusal(
-                status: status, contentType: response.headers.first(name: "content-type"), body: isPlain ? body : [],
-                retryAfter: response.headers.first(name: "retry-after").flatMap {
-                    RetryAfter.duration($0, now: SystemClock().wallNow)
-                }))
-    }
-
-    // MARK: Reading
-
-    private static func readStream(
-        _ body: HTTPClientResponse.Body, _ attempt: Attempt, _ receive: (AttemptEvent) throws(Failure) -> Void
-    ) async throws(Failure) {
-        let (limit, byteMax) = attempt.limits.sizeMax(of: .stream)
-        var decoder = EventDecoder(eventSizeMax: byteMax)
-        var byteCount = 0
-        var keepAliveCount = 0
-        var pieces = body.makeAsyncIterator()
-        while let piece = try await next(&pieces) {
-            let events: [ServerSentEvent]
-            do {
-                events = try decoder.feed(piece.readableBytesView)
-            } catch {
-                throw .tooLarge(limit: limit)
-            }
-            if decoder.keepAliveCount > keepAliveCount {
-                keepAliveCount = decoder.keepAliveCount
-                try receive(.keepAlive)
-            }
-            for event in events {
-                byteCount += event.raw.count
-                guard byteCount <= byteMax else { throw .tooLarge(limit: limit) }
-                try handOver(event, attempt, receive)
-            }
-        }
-        // Some end without the last blank line; what does not parse then was cut.
-        guard let last = decoder.finish() else { return }
-        do {
-            try handOver(last, attempt, receive)
-        } catch .malformed {
-            throw .cut
-        }
-    }
-
-    private static func handOver(
-        _ event: ServerSentEvent, _ attempt: Attempt, _ receive: (AttemptEvent) throws(Failure) -> Void
-    ) throws(Failure) {
-        let read = try EventReader.read(event, usageAsked: attempt.includeUsage)
-        if let error = read.error { throw .erred(body: error) }
-        try receive(.chunk(read.chunk, read.facts))
-    }
-
-    private static func readBody(
-        _ body: HTTPClientResponse.Body, _ attempt: Attempt, _ receive: (AttemptEvent) throws(Failure) -> Void
-    ) async throws(Failure) {
-        let (limit, byteMax) = attempt.limits.sizeMax(of: .body)
-        var bytes: [UInt8] = []
-        var pieces = body.makeAsyncIterator()
-        while let piece = try await next(&pieces) {
-            var piece = piece.readableBytesView[...]
-            if bytes.isEmpty {
-                // Blank lines before the body are how a busy provider keeps the connection open.
-                let text = piece.drop { $0 == 0x0A || $0 == 0x0D || $0 == 0x20 }
-                if text.isEmpty { try receive(.keepAlive) }
-                piece = text
-            }
-            guard bytes.count + piece.count <= byteMax else { throw .tooLarge(limit: limit) }
-            bytes.append(contentsOf: piece)
-        }
-        let read = try BodyReader.read(bytes, kind: attempt.request.kind)
-        try receive(.chunk(read.chunk, read.facts))
     }
 
     private static func next(_ pieces: inout HTTPClientResponse.Body.AsyncIterator) async throws(Failure) -> ByteBuffer? {
@@ -230,13 +146,16 @@ public final class HTTPUpstream: Upstream, PassThrough {
     ) async throws {
         var message = HTTPClientRequest(url: Self.joined(settings.url, request.target))
         message.method = HTTPMethod(rawValue: request.method)
-        message.headers = Self.headers(
-            keyed: request.headers, authorization: settings.apiKey.map { "Bearer \($0.revealed)" }
-                ?? request.authorization?.revealed)
+        message.headers = Self.headers(keyed: request.headers, authorization: authorization(request.authorization))
         if let type = request.contentType { message.headers.add(name: "content-type", value: type) }
         if let accept = request.accept { message.headers.add(name: "accept", value: accept) }
         if !request.body.isEmpty { message.body = .bytes(ByteBuffer(bytes: request.body)) }
-        let response = try await execute(message)
+        let response: HTTPClientResponse
+        do {
+            response = try await client.execute(message, deadline: .distantFuture)
+        } catch {
+            throw Failure(transport: error, hasBegun: false)
+        }
         try await began(
             PassReply(
                 status: Int(response.status.code), contentType: response.headers.first(name: "content-type"),

@@ -58,7 +58,8 @@ extension RealProcesses {
             #expect(replies.filter { $0?["cache-status"]?.contains("collapsed") == true }.count == 4)
         }
 
-        @Test("the first caller's leaving before the first token harms nobody", arguments: [false, true], [false, true])
+        @Test(
+            "the first caller's leaving before the first token harms nobody", arguments: [false, true], [false, true])
         func leaderLeavesEarly(stream: Bool, finishes: Bool) throws {
             let scene = try Scene("--first-token-ms", "600") {
                 $0.routes = [["name": "r", "finish_when_left": "\(finishes)"]]
@@ -219,7 +220,8 @@ extension RealProcesses {
             leader.send(RawRequest.post(body: chats[0].body))
             #expect(try eventually { try scene.calls == 1 })
 
-            let replies = try Crowd(chats.dropFirst().map { RawRequest.post(body: $0.body) }, to: scene.sidecar.http).finish()
+            let replies = try Crowd(chats.dropFirst().map { RawRequest.post(body: $0.body) }, to: scene.sidecar.http)
+                .finish()
             let all = [try leader.reply()] + replies.map { $0 ?? HTTPReply() }
 
             #expect(zip(all, chats).compactMap { Verifier().complaint($0, to: $1) } == [])

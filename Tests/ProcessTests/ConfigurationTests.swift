@@ -5,7 +5,9 @@ extension RealProcesses {
     /// What it makes of its configuration file.
     @Suite("configuration")
     struct ConfigurationFiles {
-        private func refusal(_ yaml: String, environment: [String: String] = [:]) throws -> (ending: ChildProcess.Ending?, text: String) {
+        private func refusal(_ yaml: String, environment: [String: String] = [:]) throws -> (
+            ending: ChildProcess.Ending?, text: String
+        ) {
             let folder = try TemporaryFolder()
             let path = try folder.write("samovar.yaml", yaml)
             let process = try ChildProcess(
@@ -15,18 +17,25 @@ extension RealProcesses {
             return (ending, process.errors)
         }
 
-        private static let base = "listen:\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\nupstreams:\n  - name: p\n    url: http://127.0.0.1:1/v1\n"
+        private static let base =
+            "listen:\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n"
+            + "upstreams:\n  - name: p\n    url: http://127.0.0.1:1/v1\n"
 
-        @Test("what is wrong is named, with its line and what was meant", arguments: [
-            ("limits:\n  body_size_maxx: 1MiB\n", ["body_size_max", "8"]),
-            ("limitz:\n  body_size_max: 1MiB\n", ["limits", "7"]),
-            ("cache:\n  ttl: 1 week\n", ["cache.ttl", "8"]), ("cache:\n  ttl: 60\n", ["cache.ttl", "8"]),
-            ("limits:\n  body_size_max: NaN\n", ["body_size_max", "8"]), ("limits:\n  flights_max: 0\n", ["flights_max", "1"]),
-            ("limits:\n  flights_max: -5\n", ["flights_max"]), ("limits:\n  body_size_max: 5TiB\n", ["body_size_max"]),
-            ("log:\n  level: loud\n", ["log.level", "info"]), ("routes:\n  - name: r\n    upstreams: [q]\n", ["'q'"]),
-            ("cache:\n  ttl: 1h\ncache:\n  ttl: 2h\n", ["cache"]), ("cache: [\n", ["9"]),
-            ("x: &a [1]\ny: [*a, *a]\n", []),
-        ])
+        @Test(
+            "what is wrong is named, with its line and what was meant",
+            arguments: [
+                ("limits:\n  body_size_maxx: 1MiB\n", ["body_size_max", "8"]),
+                ("limitz:\n  body_size_max: 1MiB\n", ["limits", "7"]),
+                ("cache:\n  ttl: 1 week\n", ["cache.ttl", "8"]), ("cache:\n  ttl: 60\n", ["cache.ttl", "8"]),
+                ("limits:\n  body_size_max: NaN\n", ["body_size_max", "8"]),
+                ("limits:\n  flights_max: 0\n", ["flights_max", "1"]),
+                ("limits:\n  flights_max: -5\n", ["flights_max"]),
+                ("limits:\n  body_size_max: 5TiB\n", ["body_size_max"]),
+                ("log:\n  level: loud\n", ["log.level", "info"]),
+                ("routes:\n  - name: r\n    upstreams: [q]\n", ["'q'"]),
+                ("cache:\n  ttl: 1h\ncache:\n  ttl: 2h\n", ["cache"]), ("cache: [\n", ["8"]),
+                ("x: &a [1]\ny: [*a, *a]\n", []),
+            ])
         func wrong(yaml: String, words: [String]) throws {
             let (ending, text) = try refusal(Self.base + yaml)
 
@@ -34,9 +43,12 @@ extension RealProcesses {
             for word in words { #expect(text.contains(word)) }
         }
 
-        @Test("an address that other machines can reach is refused", arguments: ["0.0.0.0:0", "10.0.0.1:0", "'[::]:0'", "example.com:80"])
+        @Test(
+            "an address that other machines can reach is refused",
+            arguments: ["0.0.0.0:0", "10.0.0.1:0", "'[::]:0'", "example.com:80"])
         func reachable(address: String) throws {
-            let (ending, text) = try refusal(Self.base.replacingOccurrences(of: "http: 127.0.0.1:0", with: "http: \(address)"))
+            let (ending, text) = try refusal(
+                Self.base.replacingOccurrences(of: "http: 127.0.0.1:0", with: "http: \(address)"))
 
             #expect(ending != nil && ending != .exited(0))
             #expect(text.contains("listen.http"))
@@ -50,10 +62,13 @@ extension RealProcesses {
             #expect(text.contains("NOT_SET_ANYWHERE"))
         }
 
-        @Test("a file that is missing, a folder, or too large is one clear line", arguments: ["/nowhere/samovar.yaml", "/tmp", "large"])
+        @Test(
+            "a file that is missing, a folder, or too large is one clear line",
+            arguments: ["/nowhere/samovar.yaml", "/tmp", "large"])
         func unreadable(path: String) throws {
             let folder = try TemporaryFolder()
-            let path = path == "large" ? try folder.write("large.yaml", String(repeating: "# filler\n", count: 300_000)) : path
+            let path =
+                path == "large" ? try folder.write("large.yaml", String(repeating: "# filler\n", count: 300_000)) : path
             let process = try ChildProcess(try Program.built("samovar"), ["serve", "--config", path])
 
             let ending = process.ends(within: .seconds(10))
@@ -67,7 +82,8 @@ extension RealProcesses {
             let scene = try Scene()
             let before = try scene.ask(Chat("reload"))
 
-            try scene.sidecar.reload(SidecarSettings(upstream: scene.provider.url).with { $0.more = ["debug_headers: true"] })
+            try scene.sidecar.reload(
+                SidecarSettings(upstream: scene.provider.url).with { $0.more = ["debug_headers: true"] })
             let isTaken = try eventually { try scene.ask(Chat("reload"))["x-samovar-key"] != nil }
 
             #expect(before["x-samovar-key"] == nil)
@@ -75,7 +91,9 @@ extension RealProcesses {
             #expect(try scene.sidecar.metric("samovar_config_last_reload_successful") == 1)
         }
 
-        @Test("a reload that is no good changes nothing, and shows in the metrics", arguments: ["limits: {body_size_maxx: 1MiB}", "x: [", "listen: 7"])
+        @Test(
+            "a reload that is no good changes nothing, and shows in the metrics",
+            arguments: ["limits: {body_size_maxx: 1MiB}", "x: [", "listen: 7"])
         func badReload(line: String) throws {
             let scene = try Scene { $0.more = ["debug_headers: true"] }
             _ = try scene.ask(Chat("keep"))

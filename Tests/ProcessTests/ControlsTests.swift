@@ -105,12 +105,14 @@ extension RealProcesses {
             #expect(reply.status == status)
         }
 
-        @Test("the body's cache member says the same, and never reaches the upstream", arguments: [
-            "{\"cache\":{\"no-store\":true},\"model\":\"standin\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}",
-            "{\"model\":\"standin\",\"cache\":{\"no-store\":true},\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}",
-            "{\"model\":\"standin\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"cache\":{\"no-store\":true}}",
-            "{\"model\":\"standin\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"\\u0063ache\":{\"no-store\":true}}",
-        ])
+        @Test(
+            "the body's cache member says the same, and never reaches the upstream",
+            arguments: [
+                #"{"cache":{"no-store":true},"model":"standin","messages":[{"role":"user","content":"a"}]}"#,
+                #"{"model":"standin","cache":{"no-store":true},"messages":[{"role":"user","content":"a"}]}"#,
+                #"{"model":"standin","messages":[{"role":"user","content":"a"}],"cache":{"no-store":true}}"#,
+                #"{"model":"standin","messages":[{"role":"user","content":"a"}],"\u0063ache":{"no-store":true}}"#,
+            ])
         func bodyMember(body: String) throws {
             let scene = try Scene()
 
@@ -139,7 +141,9 @@ extension RealProcesses {
             _ = try scene.ask(Chat("briefly", extra: [#""cache":{"ttl":1}"#]))
 
             let soon = try scene.ask(Chat("briefly"))
-            let expires = try eventually { try scene.ask(Chat("briefly"), "Cache-Control: only-if-cached").status == 504 }
+            let expires = try eventually {
+                try scene.ask(Chat("briefly"), "Cache-Control: only-if-cached").status == 504
+            }
 
             #expect(soon["x-cache"] == "HIT")
             #expect(expires)
@@ -156,10 +160,12 @@ extension RealProcesses {
             #expect(try scene.provider.counts().lastBody == Chat("same words").body)
         }
 
-        @Test("a cache member that is not understood is refused", arguments: [
-            #""cache":true"#, #""cache":{"ttl":-1}"#, #""cache":{"ttl":"1h"}"#, #""cache":{"tll":1}"#,
-            #""cache":{"no-store":"yes"}"#, #""cache":{"namespace":7}"#,
-        ])
+        @Test(
+            "a cache member that is not understood is refused",
+            arguments: [
+                #""cache":true"#, #""cache":{"ttl":-1}"#, #""cache":{"ttl":"1h"}"#, #""cache":{"tll":1}"#,
+                #""cache":{"no-store":"yes"}"#, #""cache":{"namespace":7}"#,
+            ])
         func wrongMember(member: String) throws {
             let scene = try Scene()
 
@@ -181,9 +187,12 @@ extension RealProcesses {
             #expect(reply["x-should-retry"] == "false")
         }
 
-        @Test("requests that make the provider keep something are neither shared nor kept", arguments: [
-            #""store":true"#, #""background":true"#, #""previous_response_id":"resp_1""#, #""conversation":"conv_1""#,
-        ])
+        @Test(
+            "requests that make the provider keep something are neither shared nor kept",
+            arguments: [
+                #""store":true"#, #""background":true"#, #""previous_response_id":"resp_1""#,
+                #""conversation":"conv_1""#,
+            ])
         func sideEffects(member: String) throws {
             let scene = try Scene()
             let chat = Chat("do it twice", extra: [member])

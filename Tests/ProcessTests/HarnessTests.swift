@@ -7,7 +7,9 @@ extension RealProcesses {
     struct Harness {
         @Test("SHA-256 of 'abc' is what the standard prints")
         func hash() {
-            let hex = SHA256.hash(Array("abc".utf8)).map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }
+            let hex = SHA256.hash(Array("abc".utf8)).map {
+                $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16)
+            }
 
             #expect(hex.joined() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
         }

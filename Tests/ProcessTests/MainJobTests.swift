@@ -28,7 +28,9 @@ extension RealProcesses {
         func restart() throws {
             let redis = try Redis()
             let provider = try Provider()
-            let settings = SidecarSettings(upstream: provider.url).with { $0.redis = ["url": redis.url, "timeout": "5s"] }
+            let settings = SidecarSettings(upstream: provider.url).with {
+                $0.redis = ["url": redis.url, "timeout": "5s"]
+            }
             let chat = Chat("remember me")
             let before = try Sidecar(settings)
             let first = try before.ask(chat)
@@ -51,7 +53,9 @@ extension RealProcesses {
         func restartInOtherForm() throws {
             let redis = try Redis()
             let provider = try Provider()
-            let settings = SidecarSettings(upstream: provider.url).with { $0.redis = ["url": redis.url, "timeout": "5s"] }
+            let settings = SidecarSettings(upstream: provider.url).with {
+                $0.redis = ["url": redis.url, "timeout": "5s"]
+            }
             let before = try Sidecar(settings)
             _ = try before.ask(Chat("remember me", stream: true))
             #expect(try eventually { try redis.keyCount() == 1 })
@@ -89,12 +93,14 @@ extension RealProcesses {
             #expect(Verifier().complaint(hit, to: Chat("three times", stream: second), choices: 3) == nil)
         }
 
-        @Test("a folded stream has the members of the provider's own body: reasoning, tool calls, logprobs", arguments: [
-            Chat("think", model: "standin-reasoner"),
-            Chat("use the tool", extra: ["\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\"}}]"]),
-            Chat("how sure?", extra: ["\"logprobs\":true", "\"top_logprobs\":2"]),
-            Chat("two thoughts", model: "standin-reasoner", extra: ["\"n\":2"]),
-        ])
+        @Test(
+            "a folded stream has the members of the provider's own body: reasoning, tool calls, logprobs",
+            arguments: [
+                Chat("think", model: "standin-reasoner"),
+                Chat("use the tool", extra: ["\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"look\"}}]"]),
+                Chat("how sure?", extra: ["\"logprobs\":true", "\"top_logprobs\":2"]),
+                Chat("two thoughts", model: "standin-reasoner", extra: ["\"n\":2"]),
+            ])
         func folded(chat: Chat) throws {
             let scene = try Scene()
             var streamed = chat
@@ -181,7 +187,8 @@ extension RealProcesses {
             let body = Array(chat.body.utf8)
             let connection = try scene.sidecar.connect()
 
-            connection.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+            connection.send(
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
             for piece in stride(from: 0, to: body.count, by: 7).map({ body[$0..<min($0 + 7, body.count)] }) {
                 connection.send(Array("\(String(piece.count, radix: 16))\r\n".utf8) + piece + Array("\r\n".utf8))
             }

@@ -5,9 +5,11 @@ extension RealProcesses {
     /// The package that applications use, through the sidecar.
     @Suite("the openai package", .enabled(if: OpenAIPackage.python != nil, "the openai package cannot be had here"))
     struct OpenAIClient {
-        @Test("is answered as by the provider itself, the first time and from memory", arguments: [
-            "plain", "stream", "tools", "streamed_tools", "embeddings",
-        ])
+        @Test(
+            "is answered as by the provider itself, the first time and from memory",
+            arguments: [
+                "plain", "stream", "tools", "streamed_tools", "embeddings",
+            ])
         func answers(name: String) throws {
             let scene = try Scene()
 

@@ -16,8 +16,11 @@ extension RealProcesses {
                     $0.more = ["debug_headers: true"]
                     if let redis { $0.redis = ["url": redis.url] }
                 }, environment: ["KEY": "sk-canary-ours", "SAMOVAR_ADMIN_TOKEN": "canary-admin-token-0123456789abcdef"])
-            let chat = Chat("canary-prompt", extra: [#""user":"canary-user""#, #""cache":{"namespace":"canary-space"}"#])
-            let headers = ["Authorization: Bearer sk-canary-callers", "OpenAI-Organization: canary-org", "Cookie: canary"]
+            let chat = Chat(
+                "canary-prompt", extra: [#""user":"canary-user""#, #""cache":{"namespace":"canary-space"}"#])
+            let headers = [
+                "Authorization: Bearer sk-canary-callers", "OpenAI-Organization: canary-org", "Cookie: canary",
+            ]
 
             let first = try sidecar.ask(chat, headers: headers)
             _ = try sidecar.ask(Chat("canary-prompt", stream: true), headers: headers)
@@ -52,7 +55,9 @@ extension RealProcesses {
             #expect(!reply.text.contains("127.0.0.1"))
         }
 
-        @Test("what Redis holds shows neither tenant, credential nor question in its names", .enabled(if: Redis.isInstalled))
+        @Test(
+            "what Redis holds shows neither tenant, credential nor question in its names",
+            .enabled(if: Redis.isInstalled))
         func redisNames() throws {
             let redis = try Redis()
             let scene = try Scene { $0.redis = ["url": redis.url, "timeout": "5s"] }
@@ -72,7 +77,9 @@ extension RealProcesses {
             admin.send(RawRequest.post(body: Chat("wrong door").body))
 
             let wrongDoor = try admin.reply()
-            let pages = try ["/metrics", "/stats.json", "/healthz"].map { try scene.sidecar.exchange(RawRequest.get($0)).status }
+            let pages = try ["/metrics", "/stats.json", "/healthz"].map {
+                try scene.sidecar.exchange(RawRequest.get($0)).status
+            }
 
             #expect(wrongDoor.status >= 400)
             #expect(pages == [404, 404, 404])

@@ -95,7 +95,9 @@ extension RealProcesses {
                 let isKept = try sidecar.ask(chat, headers: ["Cache-Control: only-if-cached"]).status == 200
                 let isRight = Verifier(tokenCount: 6).complaint(reply, to: chat) == nil
                 let isExplicit = reply.status == 502 || reply.errorCode == "upstream_cut"
-                if isRight != isKept || isRight == isExplicit { wrong.append("\(position): \(reply.status) \(reply.text.suffix(200))") }
+                if isRight != isKept || isRight == isExplicit {
+                    wrong.append("\(position): \(reply.status) \(reply.text.suffix(200))")
+                }
                 if reply.text.contains("[DONE]") != isRight { wrong.append("\(position): [DONE]") }
             }
 
@@ -111,7 +113,9 @@ extension RealProcesses {
                 try scene.provider.control([setting: "\(index)"])
                 let chat = Chat("cut at \(index)", stream: true)
                 let reply = try scene.ask(chat)
-                if reply.status == 200, reply.events.last?.json["error"].exists != true { wrong.append("\(index): no error") }
+                if reply.status == 200, reply.events.last?.json["error"].exists != true {
+                    wrong.append("\(index): no error")
+                }
                 if reply.text.contains("[DONE]") { wrong.append("\(index): [DONE]") }
                 if try scene.ask(chat, "Cache-Control: only-if-cached").status != 504 { wrong.append("\(index): kept") }
             }
@@ -174,7 +178,8 @@ extension RealProcesses {
 
         @Test("signs of life are no tokens", arguments: [false, true])
         func keepAlives(stream: Bool) throws {
-            let scene = try Scene("--silent-ms", "20000", "--keep-alive-ms", "20", change: deadline("first_token: 400ms"))
+            let scene = try Scene(
+                "--silent-ms", "20000", "--keep-alive-ms", "20", change: deadline("first_token: 400ms"))
 
             let reply = try scene.ask(Chat("busy", stream: stream))
 
@@ -221,7 +226,9 @@ extension RealProcesses {
             #expect(!reply.isWhole)
         }
 
-        @Test("however the upstream's bytes are split, the caller's are the same", arguments: [1, 3, 16, 200], [false, true])
+        @Test(
+            "however the upstream's bytes are split, the caller's are the same", arguments: [1, 3, 16, 200],
+            [false, true])
         func split(max: Int, stream: Bool) throws {
             let provider = try Provider("--tokens", "25", "--obfuscation")
             let proxy = try FaultProxy(to: provider.address, .dribble(max: max, seed: UInt64(max)))
@@ -259,7 +266,9 @@ extension RealProcesses {
 
         @Test("a call may finish for the cache's sake when all have left")
         func finishesWhenLeft() throws {
-            let scene = try Scene("--first-token-ms", "300") { $0.routes = [["name": "r", "finish_when_left": "true"]] }
+            let scene = try Scene("--first-token-ms", "300") {
+                $0.routes = [["name": "r", "finish_when_left": "true"]]
+            }
             let chat = Chat("I will be back")
             let caller = try scene.sidecar.connect()
             caller.send(RawRequest.post(body: chat.body))

@@ -121,10 +121,54 @@ extension RealProcesses {
             #expect(try provider.counts().authorizations == [Provider.mark(ofAuthorization: "Bearer sk-ours"): 1])
         }
 
-        @Test("a path in disguise is not passed through", arguments: [
-            "/v1/../admin", "/v1/./models", "/v1//models", "/v1/%2e%2e/counts", "/v1/chat%2fcompletions", "/v2/models",
-            "/counts", "/v1/..", "/v1/a\\b", "/v1/",
-        ])
+        @Test("a caller that leaves while its path is passed through ends that call")
+        func leavesPassThrough() throws {
+            let provider = try Provider()
+            let proxy = try FaultProxy(to: provider.address, .blackHole)
+            let sidecar = try Sidecar(upstream: proxy.url)
+            let caller = try sidecar.connect()
+            caller.send(RawRequest.post("/v1/audio/speech", body: "{}", headers: ["Authorization: Bearer alice"]))
+            #expect(eventually { proxy.openCount == 2 })
+
+            caller.close()
+
+            #expect(eventually(within: .seconds(10)) { proxy.openCount == 0 })
+        }
+
+        @Test("a passed-through call to a silent upstream has an end")
+        func silentPassThrough() throws {
+            let provider = try Provider()
+            let proxy = try FaultProxy(to: provider.address, .blackHole)
+            let sidecar = try Sidecar(upstream: proxy.url) {
+                $0.routes = [["name": "r", "deadline": "{first_token: 200ms, between_tokens: 200ms, total: 400ms}"]]
+            }
+            let caller = try sidecar.connect()
+
+            caller.send(RawRequest.post("/v1/audio/speech", body: "{}", headers: ["Authorization: Bearer alice"]))
+
+            #expect(try caller.reply(within: .seconds(10)).status == 504)
+        }
+
+        @Test("a passed-through reply that breaks off is not whole")
+        func cutPassThrough() throws {
+            let provider = try Provider()
+            let proxy = try FaultProxy(to: provider.address, .cut(after: 230))
+            let sidecar = try Sidecar(upstream: proxy.url)
+
+            let reply = try sidecar.exchange(
+                RawRequest.post("/v1/audio/speech", body: "{}", headers: ["Authorization: Bearer alice"]))
+
+            #expect(reply.status == 502 || !reply.isWhole)
+            #expect(!reply.text.contains("upstream_cut") || reply.status == 502)
+        }
+
+        @Test(
+            "a path in disguise is not passed through",
+            arguments: [
+                "/v1/../admin", "/v1/./models", "/v1//models", "/v1/%2e%2e/counts", "/v1/chat%2fcompletions",
+                "/v2/models",
+                "/counts", "/v1/..", "/v1/a\\b", "/v1/",
+            ])
         func disguised(path: String) throws {
             let scene = try Scene()
 

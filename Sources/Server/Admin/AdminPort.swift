@@ -25,7 +25,9 @@ public struct AdminPort: Sendable {
         return try await listener.start(address, group: group, refuse: Refusal.setUp) { [names] channel in
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(
-                ConnectionPace(limits: ReadPace.Limits(), clock: source.clock) { $0.close(promise: nil) })
+                ConnectionPace(
+                    limits: ReadPace.Limits(), clock: source.clock, tooSlow: { $0.close(promise: nil) },
+                    padded: { $0.close(promise: nil) }))
             try pipeline.addHandler(HTTPResponseEncoder())
             try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
             try pipeline.addHandler(HTTPServerPipelineHandler())

@@ -13,12 +13,19 @@ final class ConnectionPace: ChannelInboundHandler {
     var machine: ReadPace
     private let clock: any MonotonicClock
     private let tooSlow: (ChannelHandlerContext) -> Void
+    private let padded: (ChannelHandlerContext) -> Void
 
-    /// - Parameter tooSlow: answers 408 and closes.
-    init(limits: ReadPace.Limits, clock: any MonotonicClock, tooSlow: @escaping (ChannelHandlerContext) -> Void) {
+    /// - Parameters:
+    ///   - tooSlow: answers 408 and closes.
+    ///   - padded: answers 400 and closes.
+    init(
+        limits: ReadPace.Limits, clock: any MonotonicClock, tooSlow: @escaping (ChannelHandlerContext) -> Void,
+        padded: @escaping (ChannelHandlerContext) -> Void
+    ) {
         machine = ReadPace(limits: limits, at: clock.now)
         self.clock = clock
         self.tooSlow = tooSlow
+        self.padded = padded
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -29,6 +36,7 @@ final class ConnectionPace: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         machine.received(unwrapInboundIn(data).readableBytes, at: clock.now)
         context.fireChannelRead(data)
+        if machine.isPadded { padded(context) }
     }
 
     private func look(_ context: ChannelHandlerContext) {

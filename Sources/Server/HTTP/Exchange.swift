@@ -1,6 +1,7 @@
 import NIOCore
 import SamovarCore
 import SamovarEngine
+import SamovarWire
 
 /// One request in service and the way to answer it, from any task.
 ///
@@ -13,15 +14,22 @@ final class Exchange: Sendable {
     }
 
     let job: Job
-    let caller = Caller()
+    let caller: Caller
+    /// The place of its event loop among the lanes.
+    let lane: Int
     let startedAt: Instant
     /// An upstream's words about our own key are not for the caller.
     let hidesCredential: Bool
     private let eventLoop: any EventLoop
     private let handler: NIOLoopBound<FrontHandler>
 
-    init(_ job: Job, hidesCredential: Bool, startedAt: Instant, handler: FrontHandler, eventLoop: any EventLoop) {
+    init(
+        _ job: Job, hidesCredential: Bool, startedAt: Instant, lane: Int, handler: FrontHandler,
+        eventLoop: any EventLoop
+    ) {
         self.job = job
+        self.lane = lane
+        caller = Caller(lane: lane)
         self.hidesCredential = hidesCredential
         self.startedAt = startedAt
         self.eventLoop = eventLoop
@@ -33,7 +41,7 @@ final class Exchange: Sendable {
         eventLoop.execute { self.handler.value.finish(self, reply) }
     }
 
-    func begin(status: Int, _ headers: ReplyHeaders) {
+    func begin(status: Int, _ headers: ReplyFraming.Headers) {
         eventLoop.execute { self.handler.value.begin(self, status: status, headers) }
     }
 

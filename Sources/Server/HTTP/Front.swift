@@ -11,32 +11,66 @@ public final class Front: Sendable {
     let pipeline: Pipeline
     let clock: any MonotonicClock
     private let passThrough: (any PassThrough)?
-    private let settings: Lock<FrontSettings>
-    /// Bounded by `connections_max`: a connection has one request in service at a time.
-    private let exchanges: AsyncStream<Exchange>
-    private let queue: AsyncStream<Exchange>.Continuation
+    private let settings: Lock<Snapshot>
+    private let loops: [LoopExecutor]
+    /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
+    private let exchanges: [AsyncStream<Exchange>]
+    private let queues: [AsyncStream<Exchange>.Continuation]
 
+    /// - Parameter loops: the event loops of the connections, in the order of the pipeline's lanes.
     public init(
-        pipeline: Pipeline, passThrough: (any PassThrough)?, clock: any MonotonicClock, settings: FrontSettings
+        pipeline: Pipeline, passThrough: (any PassThrough)?, clock: any MonotonicClock, settings: FrontSettings,
+        loops: [LoopExecutor]
     ) {
+        precondition(!loops.isEmpty, "connections live on event loops")
         self.pipeline = pipeline
         self.passThrough = passThrough
         self.clock = clock
-        self.settings = Lock(settings)
-        (exchanges, queue) = AsyncStream.makeStream()
+        self.settings = Lock(Snapshot(settings))
+        self.loops = loops
+        let lanes = loops.map { _ in AsyncStream<Exchange>.makeStream() }
+        exchanges = lanes.map(\.stream)
+        queues = lanes.map(\.continuation)
     }
 
-    public var currentSettings: FrontSettings { settings.withLock { $0 } }
+    /// The place of a connection's event loop among the lanes.
+    func lane(of eventLoop: any EventLoop) -> Int {
+        loops.firstIndex { $0.eventLoop === eventLoop } ?? 0
+    }
+
+    /// The settings as they are now: one reference, however many there are.
+    private final class Snapshot: Sendable {
+        let settings: FrontSettings
+
+        init(_ settings: FrontSettings) { self.settings = settings }
+    }
+
+    public var currentSettings: FrontSettings { snapshot.settings }
+    private var snapshot: Snapshot { settings.withLock { $0 } }
 
     /// Takes new settings, for requests from now on.
     public func reconfigure(_ new: FrontSettings) {
-        settings.withLock { $0 = new }
+        settings.withLock { $0 = Snapshot(new) }
+    }
+
+    /// Understands a request by the routes as they are now.
+    func request(_ arrival: Request.Arrival) throws(RequestError) -> Request {
+        try Request(arrival, routes: snapshot.settings.routes)
     }
 
     var metrics: Metrics { pipeline.metrics }
 
     /// Serves what hits could not answer. Returns after `close`, when the last one is served.
     public func run() async {
+        await withTaskGroup(of: Void.self) { running in
+            for (loop, exchanges) in zip(loops, exchanges) {
+                running.addTask(executorPreference: loop) { await self.serve(exchanges) }
+            }
+        }
+    }
+
+    /// Exchanges of one event loop, served on its thread: nothing is woken but what must be.
+    private func serve(_ exchanges: AsyncStream<Exchange>) async {
         await withDiscardingTaskGroup { serving in
             for await exchange in exchanges {
                 serving.addTask { await self.serve(exchange) }
@@ -44,10 +78,10 @@ public final class Front: Sendable {
         }
     }
 
-    public func close() { queue.finish() }
+    public func close() { for queue in queues { queue.finish() } }
 
     func enqueue(_ exchange: Exchange) {
-        if case .terminated = queue.yield(exchange) { exchange.finish(reply(to: .draining, exchange, isFollower: false)) }
+        if case .terminated = queues[exchange.lane].yield(exchange) { exchange.finish(reply(to: .draining, exchange, isFollower: false)) }
     }
 
     private func serve(_ exchange: Exchange) async {
@@ -112,11 +146,11 @@ public final class Front: Sendable {
         return FullReply(status: 200, headers: headers(request, provenance), body: body, event: body)
     }
 
-    private func headers(_ request: Request, _ provenance: Provenance) -> ReplyHeaders {
-        var headers = ReplyHeaders(form: request.form)
+    private func headers(_ request: Request, _ provenance: Provenance) -> ReplyFraming.Headers {
+        var headers = ReplyFraming.Headers(form: request.form)
         headers.add(provenance)
         if request.showsTenant { headers.add("x-samovar-tenant", request.tenant.label) }
-        if settings.withLock({ $0.debugHeaders }) { headers.add("x-samovar-key", request.key.hexadecimal) }
+        if snapshot.settings.debugHeaders { headers.add("x-samovar-key", request.key.hexadecimal) }
         return headers
     }
 
@@ -177,23 +211,16 @@ public final class Front: Sendable {
             exchange.finish(reply(to: .unreachable(reason: "there is no upstream"), exchange, isFollower: false))
             return
         }
-        let clock = clock
-        let metrics = metrics
-        do {
-            try await passThrough.pass(request) { reply in
-                var headers = ReplyHeaders(contentType: reply.contentType)
-                headers.add(Provenance(result: .bypass))
-                if let retryAfter = reply.retryAfter { headers.add("retry-after", retryAfter) }
-                metrics.requests[.bypass].add(1)
-                metrics.firstTokens[.bypass].observe(exchange.startedAt.duration(to: clock.now))
-                exchange.begin(status: reply.status, headers)
-            } piece: { bytes in
-                guard await exchange.write(bytes) else { throw CancellationError() }
-            }
+        let passage = Passage(exchange: exchange, clock: clock, metrics: metrics, timeouts: snapshot.settings.passTimeouts)
+        switch await passage.run(request, through: passThrough) {
+        case nil:
             exchange.end(isCut: false)
             metrics.durations[.bypass].observe(exchange.startedAt.duration(to: clock.now))
-        } catch {
-            exchange.finish(reply(to: error as? Failure ?? .cut, exchange, isFollower: false))
+        case let failure? where !passage.hasBegun:
+            exchange.finish(reply(to: failure, exchange, isFollower: false))
+        case .some:
+            // Whatever it is that is passed on, our own words do not belong into it: the connection says it.
+            exchange.end(isCut: true)
         }
     }
 }

@@ -1,3 +1,4 @@
+import DequeModule
 import NIOCore
 import NIOHTTP1
 import SamovarCore
@@ -6,12 +7,14 @@ import SamovarWire
 
 /// One connection of the data port. Reads requests, answers hits in the same turn, hands everything else to `Front`.
 ///
-/// Drives `RequestAssembly` and `ReadPace`. Requests come one at a time: the pipeline handler before it holds back
-/// what was pipelined until the reply is out.
+/// Drives `RequestAssembly` and `ReadPace`. Requests are served one at a time: what was pipelined waits here until
+/// the reply is out, and no more is read than `waitingPartsMax` parts of it.
 final class FrontHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundIn = HTTPServerResponsePart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    private static let waitingPartsMax = 32
 
     private let front: Front
     private let settings: FrontSettings
@@ -19,17 +22,25 @@ final class FrontHandler: ChannelDuplexHandler {
     private var head: HTTPRequestHead?
     private var assembly: RequestAssembly?
     private var exchange: Exchange?
-    private var hasBegun = false
+    /// How the body of the reply that has begun ends; nil before its head.
+    private var length: ReplyFraming.Length?
+    private var hasBegun: Bool { length != nil }
+    private var waiting: Deque<HTTPServerRequestPart> = []
+    private var wantsRead = false
+    private var isTaking = false
     private var closesAfterReply = false
     private var isClosing = false
     private var lastWrite: Instant
     private var blockedWrite: EventLoopPromise<Void>?
     private var context: ChannelHandlerContext?
     private let eventLoop: any EventLoop
+    private let lane: Int
+    private var requestIDs = RequestIDs()
 
     init(front: Front, settings: FrontSettings, pace: ConnectionPace, eventLoop: any EventLoop) {
         self.front = front
         self.eventLoop = eventLoop
+        lane = front.lane(of: eventLoop)
         self.settings = settings
         self.pace = pace
         lastWrite = front.clock.now
@@ -42,29 +53,53 @@ final class FrontHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        // What comes while a request is served belongs to the next one.
+        if exchange != nil || !waiting.isEmpty { waiting.append(part) } else { take(part, context) }
+    }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
         case .head(let head): begin(head, context)
         case .body(let piece): add(piece, context)
         case .end: complete(context)
         }
     }
 
+    /// A reply is out: goes on with what has come meanwhile.
+    private func takeWaiting(_ context: ChannelHandlerContext) {
+        // A hit among them is answered in this very loop, and comes back here: one level is enough.
+        guard !isTaking else { return }
+        isTaking = true
+        while exchange == nil, !isClosing, let part = waiting.popFirst() { take(part, context) }
+        isTaking = false
+        if wantsRead, waiting.count < Self.waitingPartsMax {
+            wantsRead = false
+            context.read()
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if waiting.count < Self.waitingPartsMax { context.read() } else { wantsRead = true }
+    }
+
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         self.head = head
-        hasBegun = false
+        length = nil
         closesAfterReply = closesAfterReply || !head.isKeepAlive
         pace.machine.headCompleted(at: front.clock.now)
         let assembly = RequestAssembly(limits: settings.assembly, names: settings.names)
         switch assembly.begin(RequestHead(head)) {
         case .read: break
         case .sayContinue:
-            context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+            send(ReplyFraming.sayContinue, context)
         case .refuse(let error): return refuse(error, context)
         }
         self.assembly = assembly
     }
 
     private func add(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
+        pace.machine.delivered(piece.readableBytes)
         if let error = assembly?.add(piece.readableBytesView) { refuse(error, context) }
     }
 
@@ -82,8 +117,7 @@ final class FrontHandler: ChannelDuplexHandler {
         let startedAt = front.clock.now
         let request: Request
         do throws(RequestError) {
-            let settings = front.currentSettings
-            request = try Request(Request.Arrival(kind: kind, head: head, body: body), routes: settings.routes)
+            request = try front.request(Request.Arrival(kind: kind, head: head, body: body))
         } catch {
             return finish(FullReply(front.refused(ErrorReply(error), startedAt)), context)
         }
@@ -92,8 +126,8 @@ final class FrontHandler: ChannelDuplexHandler {
             return finish(front.render(stored, provenance, for: request, startedAt), context)
         }
         let exchange = Exchange(
-            .ask(request), hidesCredential: request.route.credential == .configured, startedAt: startedAt, handler: self,
-            eventLoop: context.eventLoop)
+            .ask(request), hidesCredential: request.route.credential == .configured, startedAt: startedAt, lane: lane,
+            handler: self, eventLoop: context.eventLoop)
         serve(exchange, context)
         if let timeout = request.timeout { giveUp(exchange, after: min(timeout, request.route.timeouts.total), context) }
         if request.form == .stream { keepAlive(exchange, context) }
@@ -110,8 +144,8 @@ final class FrontHandler: ChannelDuplexHandler {
             authorization: rule.hasConfiguredKey ? nil : head.value("authorization").map(Secret.init), body: body)
         serve(
             Exchange(
-                .pass(request), hidesCredential: rule.hasConfiguredKey, startedAt: front.clock.now, handler: self,
-                eventLoop: context.eventLoop), context)
+                .pass(request), hidesCredential: rule.hasConfiguredKey, startedAt: front.clock.now, lane: lane,
+                handler: self, eventLoop: context.eventLoop), context)
     }
 
     private func serve(_ exchange: Exchange, _ context: ChannelHandlerContext) {
@@ -148,7 +182,7 @@ final class FrontHandler: ChannelDuplexHandler {
     private func writeKeepAlive(_ exchange: Exchange, _ context: ChannelHandlerContext) {
         if !hasBegun {
             // Whether it is a miss or a follower is not known yet; that nothing stored was found is.
-            var headers = ReplyHeaders(form: .stream)
+            var headers = ReplyFraming.Headers(form: .stream)
             headers.add(Provenance(result: .miss))
             begin(exchange, status: 200, headers)
         }
@@ -161,6 +195,14 @@ final class FrontHandler: ChannelDuplexHandler {
             ErrorReply(
                 status: 408, message: "the request is too slow in coming (header_timeout, body_rate_min)",
                 type: "invalid_request_error", code: "header_timeout"), context)
+    }
+
+    func padded() {
+        guard let context, !isClosing else { return }
+        refuse(
+            ErrorReply(
+                status: 400, message: "the body is nearly all framing", type: "invalid_request_error", code: "framing"),
+            context)
     }
 
     /// The process is leaving: after this reply, or at once where none is due.
@@ -178,9 +220,13 @@ final class FrontHandler: ChannelDuplexHandler {
         end(exchange, isCut: reply.isError)
     }
 
-    func begin(_ exchange: Exchange, status: Int, _ headers: ReplyHeaders) {
+    func begin(_ exchange: Exchange, status: Int, _ headers: ReplyFraming.Headers) {
         guard self.exchange === exchange, !hasBegun, let context else { return }
-        writeHead(status: status, headers.headers, context)
+        var output: [UInt8] = []
+        let isHead = head?.method == .HEAD || status == 204 || status == 304
+        let length: ReplyFraming.Length = isHead ? .noBody : head?.version == .http1_0 ? .untilClose : .chunked
+        appendHead(status, headers, length, to: &output)
+        send(output, context)
     }
 
     func write(_ exchange: Exchange, _ bytes: [UInt8]) -> EventLoopFuture<Void> {
@@ -206,18 +252,19 @@ final class FrontHandler: ChannelDuplexHandler {
         if isCut {
             closeNow(context)
         } else {
-            writeEnd(context)
+            end(with: ReplyFraming.end(length ?? .untilClose), context)
         }
     }
 
     private func finish(_ reply: FullReply, _ context: ChannelHandlerContext) {
-        var headers = reply.headers.headers
-        headers.add(name: "content-length", value: String(reply.body.count))
-        if let wait = reply.retryAfterSeconds { headers.add(name: "retry-after", value: String(wait)) }
-        writeHead(status: reply.status, headers, context)
-        let body = context.channel.allocator.buffer(bytes: reply.body)
-        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        writeEnd(context)
+        var headers = reply.headers
+        if let wait = reply.retryAfterSeconds { headers.add("retry-after", String(wait)) }
+        var output: [UInt8] = []
+        output.reserveCapacity(reply.body.count + headers.lines.count + 128)
+        appendHead(reply.status, headers, .known(reply.body.count), to: &output)
+        // To HEAD the length is told, and the body is not sent.
+        if head?.method != .HEAD { output.append(contentsOf: reply.body) }
+        end(with: output, context)
     }
 
     /// Answers a request that is not read to its end, and closes: what follows on the connection cannot be trusted.
@@ -227,32 +274,43 @@ final class FrontHandler: ChannelDuplexHandler {
         finish(FullReply(front.refused(error, front.clock.now)), context)
     }
 
-    private func writeHead(status: Int, _ headers: HTTPHeaders, _ context: ChannelHandlerContext) {
+    private func appendHead(
+        _ status: Int, _ headers: ReplyFraming.Headers, _ length: ReplyFraming.Length, to output: inout [UInt8]
+    ) {
         var headers = headers
-        headers.add(name: "x-request-id", value: String(UInt64.random(in: .min ... .max), radix: 16))
-        if closesAfterReply { headers.add(name: "connection", value: "close") }
-        let version = head?.version ?? .http1_1
-        let head = HTTPResponseHead(version: version, status: HTTPResponseStatus(statusCode: status), headers: headers)
-        hasBegun = true
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        headers.add("x-request-id", requestIDs.next())
+        if length == .untilClose { closesAfterReply = true }
+        ReplyFraming.appendHead(
+            status: status, headers: headers, length: length, closes: closesAfterReply, to: &output)
+        self.length = length
     }
 
     private func writeBytes(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
         lastWrite = front.clock.now
-        let buffer = context.channel.allocator.buffer(bytes: bytes)
-        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count + 16)
+        ReplyFraming.appendPiece(bytes, length: length ?? .untilClose, to: &output)
+        send(output, context)
     }
 
-    private func writeEnd(_ context: ChannelHandlerContext) {
+    private func send(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: nil)
+    }
+
+    /// Sends the last bytes of a reply, and goes on with the next request or closes.
+    private func end(with bytes: [UInt8], _ context: ChannelHandlerContext) {
         exchange = nil
         head = nil
         pace.machine.answered(at: front.clock.now)
-        let done = context.eventLoop.makePromise(of: Void.self)
-        if closesAfterReply {
-            isClosing = true
-            done.futureResult.assumeIsolated().whenComplete { _ in self.context?.close(promise: nil) }
+        let buffer = wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes))
+        guard closesAfterReply else {
+            context.writeAndFlush(buffer, promise: nil)
+            return takeWaiting(context)
         }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
+        isClosing = true
+        let done = context.eventLoop.makePromise(of: Void.self)
+        done.futureResult.assumeIsolated().whenComplete { _ in self.context?.close(promise: nil) }
+        context.writeAndFlush(buffer, promise: done)
     }
 
     private func closeNow(_ context: ChannelHandlerContext) {
@@ -282,7 +340,13 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError, !isClosing, exchange == nil else { return closeNow(context) }
+        guard error is HTTPParserError, !isClosing else { return closeNow(context) }
+        // What is being answered was sound; what follows it is not, and nothing after that can be trusted.
+        guard exchange == nil else {
+            waiting.removeAll()
+            closesAfterReply = true
+            return
+        }
         refuse(ErrorReply(parsing: error), context)
     }
 }

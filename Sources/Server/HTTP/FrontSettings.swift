@@ -5,6 +5,10 @@ import SamovarWire
 public struct FrontSettings: Sendable {
     public var routes: RouteTable
     public var pass: PassRule
+    /// Of what passes through: those of the route that takes what no other does.
+    public var passTimeouts: AnswerDeadlines.Timeouts {
+        routes.routes.last?.timeouts ?? AnswerDeadlines.Timeouts()
+    }
     public var names: RequestAssembly.Names
     public var assembly: RequestAssembly.Limits
     public var pace: ReadPace.Limits

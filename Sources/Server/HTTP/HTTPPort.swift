@@ -10,7 +10,7 @@ import SamovarWire
 
 /// The data port: listens and builds a pipeline for each connection.
 ///
-///     bytes ─▶ ConnectionPace ─▶ decoder ─▶ pipelining ─▶ FrontHandler
+///     bytes ─▶ ConnectionPace ─▶ decoder ─▶ FrontHandler ─▶ bytes
 public struct HTTPPort: Sendable {
     private let front: Front
     public let listener: Listener
@@ -37,14 +37,14 @@ public struct HTTPPort: Sendable {
     ) throws {
         if !isUnix { limitUnacknowledged(channel, settings.writeTimeout) }
         let box = HandlerBox()
-        let pace = ConnectionPace(limits: settings.pace, clock: front.clock) { _ in box.handler?.tooSlow() }
+        let pace = ConnectionPace(
+            limits: settings.pace, clock: front.clock, tooSlow: { _ in box.handler?.tooSlow() },
+            padded: { _ in box.handler?.padded() })
         let handler = FrontHandler(front: front, settings: settings, pace: pace, eventLoop: channel.eventLoop)
         box.handler = handler
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(pace)
-        try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(ByteToMessageHandler(decoder(settings)))
-        try pipeline.addHandler(HTTPServerPipelineHandler())
         try pipeline.addHandler(handler)
     }
 

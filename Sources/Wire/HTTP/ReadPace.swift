@@ -25,7 +25,8 @@ public struct ReadPace: Sendable {
         case idle(since: Instant)
         case head(since: Instant)
         case body(since: Instant, byteCount: Int)
-        case answering
+        /// Bytes of a next request may come already.
+        case answering(hasMore: Bool)
     }
 
     public enum Verdict: Hashable, Sendable {
@@ -39,6 +40,8 @@ public struct ReadPace: Sendable {
 
     private let limits: Limits
     private var phase: Phase
+    /// How much of the body that is coming in has come out of its framing.
+    private var deliveredByteCount = 0
 
     public init(limits: Limits, at now: Instant) {
         self.limits = limits
@@ -50,24 +53,41 @@ public struct ReadPace: Sendable {
         switch phase {
         case .idle: phase = .head(since: now)
         case .body(let since, let count): phase = .body(since: since, byteCount: count + byteCount)
-        case .head, .answering: break
+        case .answering: phase = .answering(hasMore: true)
+        case .head: break
         }
     }
 
-    public mutating func headCompleted(at now: Instant) {
-        phase = .body(since: now, byteCount: 0)
+    /// A piece of the body came out of its framing.
+    public mutating func delivered(_ byteCount: Int) { deliveredByteCount += byteCount }
+
+    /// Whether what comes is nearly all framing: chunk extensions that go on and on.
+    public var isPadded: Bool {
+        guard case .body(_, let byteCount) = phase else { return false }
+        return byteCount - deliveredByteCount > Self.paddingMax + 8 * deliveredByteCount
     }
 
-    public mutating func requestCompleted() { phase = .answering }
+    private static let paddingMax = 64 << 10
 
-    public mutating func answered(at now: Instant) { phase = .idle(since: now) }
+    public mutating func headCompleted(at now: Instant) {
+        phase = .body(since: now, byteCount: 0)
+        deliveredByteCount = 0
+    }
+
+    public mutating func requestCompleted() { phase = .answering(hasMore: false) }
+
+    public mutating func answered(at now: Instant) {
+        if case .answering(hasMore: true) = phase { phase = .head(since: now) } else { phase = .idle(since: now) }
+    }
 
     /// What to do now. O(1).
     public func verdict(at now: Instant) -> Verdict {
         switch phase {
         case .idle(let since):
             let until = since.advanced(by: limits.idleTimeout)
-            return now < until ? .wait(until: until) : .closeIdle
+            guard now < until else { return .closeIdle }
+            // A head may begin meanwhile, and its time is shorter: whoever sleeps through would miss it.
+            return .wait(until: min(until, now.advanced(by: limits.headerTimeout)))
         case .head(let since):
             let until = since.advanced(by: limits.headerTimeout)
             return now < until ? .wait(until: until) : .tooSlow

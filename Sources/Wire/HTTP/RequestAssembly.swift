@@ -7,21 +7,32 @@ public struct RequestHead: Hashable, Sendable {
     public let target: String
     /// In the order in which they came; names are compared without case.
     public let headers: [(name: String, value: String)]
+    /// HTTP/1.1; otherwise it is 1.0, which knows no chunks.
+    public let isHTTP11: Bool
 
-    public init(method: String, target: String, headers: [(name: String, value: String)]) {
+    public init(method: String, target: String, headers: [(name: String, value: String)], isHTTP11: Bool = true) {
         self.method = method
         self.target = target
         self.headers = headers
+        self.isHTTP11 = isHTTP11
     }
 
     public func values(_ name: String) -> [String] {
-        headers.filter { $0.name.utf8.elementsEqualIgnoringCase(name.utf8) }.map(\.value)
+        headers.filter { Self.isSame($0.name, name) }.map(\.value)
     }
 
     /// The value of a header, or nil; several of one name are joined as HTTP has it.
     public func value(_ name: String) -> String? {
-        let all = values(name)
-        return all.isEmpty ? nil : all.joined(separator: ", ")
+        var found: String?
+        for header in headers where Self.isSame(header.name, name) {
+            found = found.map { "\($0), \(header.value)" } ?? header.value
+        }
+        return found
+    }
+
+    /// Lengths first: they tell most names apart for the price of a comparison.
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        one.utf8.count == other.utf8.count && one.utf8.elementsEqualIgnoringCase(other.utf8)
     }
 
     public static func == (left: RequestHead, right: RequestHead) -> Bool {
@@ -125,6 +136,9 @@ public struct RequestAssembly: Sendable {
         let encodings = head.values("transfer-encoding")
         guard lengths.isEmpty || encodings.isEmpty else {
             return Self.error(400, "Content-Length and Transfer-Encoding exclude each other", code: "framing")
+        }
+        guard encodings.isEmpty || head.isHTTP11 else {
+            return Self.error(400, "HTTP/1.0 has no Transfer-Encoding", code: "framing")
         }
         guard encodings.isEmpty || (encodings.count == 1 && encodings[0].lowercased() == "chunked") else {
             return Self.error(400, "only 'Transfer-Encoding: chunked' is understood", code: "framing")

@@ -17,16 +17,17 @@ public enum EventReader {
             facts.isDone = true
             return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: nil)
         }
-        if event.hasErrorLine {
+        if let words = event.errorLine {
             facts.isError = true
-            return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: event.data)
+            return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: Self.errorObject(words))
         }
         let value: JSONValue
         do {
             value = try JSONValue(parsing: event.data)
         } catch {
-            // An event without data (`event: ping`) says nothing; anything else that is no JSON is no answer.
-            guard event.data.isEmpty else { throw .malformed(reason: "an event of the stream is not JSON") }
+            // An event without data (`event: ping`) says nothing; anything else that is no JSON is no answer, and
+            // neither are lines that are no event at all.
+            guard event.data.isEmpty, event.name != nil || event.dataPlace != nil else { throw .malformed(reason: "an event of the stream is not JSON") }
             return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: nil)
         }
         let error = value["error"].flatMap { $0.isNull ? nil : $0 }
@@ -38,6 +39,19 @@ public enum EventReader {
         return ReadEvent(
             chunk: Chunk(bytes: event.raw, usage: place), facts: facts,
             error: facts.isError ? (error ?? value).bytes : nil)
+    }
+
+    /// An `error:` line's own JSON, or its words as an error's message.
+    private static func errorObject(_ words: [UInt8]) -> [UInt8] {
+        if let value = try? JSONValue(parsing: words), case .object = value { return words }
+        let message = words.flatMap { byte -> [UInt8] in
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): [UInt8(ascii: "\\"), byte]
+            case 0..<0x20: [0x20]
+            default: [byte]
+            }
+        }
+        return JSONValue.object([JSONValue.Member("message", .string(message))]).bytes
     }
 
     /// Where a chunk speaks of usage only because we asked for it.

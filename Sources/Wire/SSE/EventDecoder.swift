@@ -8,8 +8,8 @@ public struct ServerSentEvent: Hashable, Sendable {
     public let dataPlace: Range<Int>?
     /// The value of its `event` line.
     public let name: String?
-    /// It has a line `error: …`, which no standard knows and some providers send.
-    public let hasErrorLine: Bool
+    /// What stands in a line `error: …`, which no standard knows and some providers send.
+    public let errorLine: [UInt8]?
 }
 
 /// Cuts a stream of bytes into events, wherever the pieces are split.
@@ -40,7 +40,7 @@ public struct EventDecoder: Sendable {
         var data: [UInt8]?
         var dataPlace: Range<Int>?
         var name: String?
-        var hasErrorLine = false
+        var errorLine: [UInt8]?
     }
 
     /// Takes the next bytes and returns the events that they complete.
@@ -119,7 +119,7 @@ public struct EventDecoder: Sendable {
                 event.dataPlace = place..<place + value.count
             }
         case "event": event.name = String(decoding: buffer[value], as: UTF8.self)
-        case "error": event.hasErrorLine = true
+        case "error": event.errorLine = Array(buffer[value])
         default: break
         }
     }
@@ -128,6 +128,6 @@ public struct EventDecoder: Sendable {
         defer { event = PendingEvent() }
         return ServerSentEvent(
             raw: event.raw, data: event.data ?? [], dataPlace: event.dataPlace, name: event.name,
-            hasErrorLine: event.hasErrorLine)
+            errorLine: event.errorLine)
     }
 }

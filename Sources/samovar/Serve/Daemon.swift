@@ -17,9 +17,11 @@ final class Daemon: Sendable {
     private let configuration: Lock<Configuration>
     private let level: LogLevel
     private let logger: Logger
-    private let clock = SystemClock()
+    private let clock = LoopClock()
     private let drain: Lock<Drain>
     private let lastReload = Lock<Bool?>(nil)
+    /// Yields when the process was asked to end.
+    private let (endings, ending) = AsyncStream<Void>.makeStream()
 
     init(_ configuration: Configuration, path: String?) {
         configurationPath = path
@@ -49,9 +51,19 @@ final class Daemon: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         signal(SIGPIPE, SIG_IGN)
         let parts = try makeParts(configuration, secrets, group)
-        let http = try await parts.port.start(.init(configuration.listen.http), group: group)
-        let admin = try await parts.admin.start(.init(configuration.listen.admin), group: group)
-        announce(http: http, admin: admin)
+        do {
+            let http = try await Self.listening("listen.http", configuration.listen.http) {
+                try await parts.port.start(.init(configuration.listen.http), group: group)
+            }
+            let admin = try await Self.listening("listen.admin", configuration.listen.admin) {
+                try await parts.admin.start(.init(configuration.listen.admin), group: group)
+            }
+            announce(http: http, admin: admin)
+        } catch {
+            await parts.port.listener.closeAll()
+            await close(parts)
+            throw error
+        }
         await withTaskGroup(of: Void.self) { running in
             running.addTask { await parts.pipeline.run() }
             running.addTask { await parts.front.run() }
@@ -60,10 +72,27 @@ final class Daemon: Sendable {
             await self.takeDown(parts)
             running.cancelAll()
         }
-        await parts.store?.shutdown()
-        for upstream in parts.upstreams { await upstream.shutdown() }
+        await close(parts)
         logger.info("ended")
         try? await group.shutdownGracefully()
+    }
+
+    private func close(_ parts: Parts) async {
+        await parts.store?.shutdown()
+        for upstream in parts.upstreams { await upstream.shutdown() }
+    }
+
+    /// Says which key names an address that cannot be listened on.
+    private static func listening(
+        _ key: String, _ address: ListenAddress, _ start: () async throws -> String
+    ) async throws -> String {
+        do {
+            return try await start()
+        } catch {
+            let isTaken = error is AddressInUse || (error as? IOError)?.errnoCode == EADDRINUSE
+            let reason = isTaken ? "somebody listens there already" : "cannot listen there"
+            throw CommandFailure("\(key): \(address): \(reason)")
+        }
     }
 
     private func makeParts(
@@ -71,20 +100,22 @@ final class Daemon: Sendable {
     ) throws -> Parts {
         let metrics = Metrics()
         let clock = clock
+        let loops = group.makeIterator().map(LoopExecutor.init)
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
             metrics: metrics)
         let store = try configuration.redisSettings(secrets).map { try RedisStore(settings: $0, group: group, logger: logger) }
-        let clients = try configuration.upstreams.map { upstream in
-            try HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
+        let clients = configuration.upstreams.map { upstream in
+            HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
         }
         let members = zip(configuration.upstreams, clients).map { UpstreamPool.Member($0, $1) }
         let pipeline = Pipeline(
             l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
-            settings: configuration.pipelineSettings())
+            settings: configuration.pipelineSettings(), lanes: loops)
         let passing = zip(configuration.upstreams, clients).first { $0.0.name == configuration.passingUpstream?.name }?.1
         let front = Front(
-            pipeline: pipeline, passThrough: passing, clock: clock, settings: configuration.frontSettings())
+            pipeline: pipeline, passThrough: passing, clock: clock, settings: configuration.frontSettings(),
+            loops: loops)
         let port = HTTPPort(front: front)
         let source = AdminSource(
             pipeline: pipeline, clock: clock, startedAt: clock.now,
@@ -112,6 +143,7 @@ final class Daemon: Sendable {
             default:
                 logger.info("asked to end", metadata: ["signal": "\(signal)"])
                 drain.withLock { $0.terminate(at: clock.now) }
+                ending.yield()
             }
         }
     }
@@ -121,6 +153,7 @@ final class Daemon: Sendable {
 
     private func waitForTheEnd(_ parts: Parts) async {
         var hasStoppedAccepting = false
+        for await _ in endings { break }
         while true {
             let phase = drain.withLock { drain in
                 drain.tick(at: clock.now, inFlightCount: parts.port.listener.connectionCount)

@@ -31,7 +31,7 @@ final class SimUpstream: Upstream {
     var concurrentMax: Int { state.withLock { $0.concurrentMax } }
 
     func attempt(
-        _ attempt: Attempt, receive: @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure) {
         let number = state.withLock { state in
             state.attempts.append(attempt)

@@ -44,7 +44,9 @@ extension RealProcesses {
 
         @Test("a pipelined request that stops half-way is answered 408, after the one before it")
         func halfPipelined() throws {
-            let scene = try Scene("--json-ms", "100") { $0.limits = ["header_timeout": "300ms", "idle_timeout": "20s"] }
+            let scene = try Scene("--json-ms", "100") {
+                $0.limits = ["header_timeout": "300ms", "idle_timeout": "20s"]
+            }
             let connection = try scene.sidecar.connect()
 
             connection.send(RawRequest.post(body: Chat("first").body) + Array("GET /v1/models HTTP/1.1\r\nHo".utf8))
@@ -83,7 +85,8 @@ extension RealProcesses {
             let scene = try Scene("--json-ms", "100")
             let connection = try scene.sidecar.connect()
 
-            connection.send(RawRequest.post(body: Chat("old browser").body, headers: ["Connection: close"]) + [0x0D, 0x0A])
+            connection.send(
+                RawRequest.post(body: Chat("old browser").body, headers: ["Connection: close"]) + [0x0D, 0x0A])
 
             #expect(Verifier().complaint(try connection.reply(), to: Chat("old browser")) == nil)
         }
@@ -120,7 +123,9 @@ extension RealProcesses {
 
             let refused = try scene.sidecar.exchange(RawRequest.get("/v1/models"))
             admitted.removeLast()
-            let isServedAgain = try eventually { try scene.sidecar.exchange(RawRequest.get("/v1/models")).status == 200 }
+            let isServedAgain = try eventually {
+                try scene.sidecar.exchange(RawRequest.get("/v1/models")).status == 200
+            }
 
             #expect(refused.status == 503)
             #expect(refused.errorCode == "connections_max")
@@ -128,7 +133,8 @@ extension RealProcesses {
             #expect(isServedAgain)
         }
 
-        @Test("a page of another origin is refused", arguments: ["https://evil.example", "null", "http://localhost:3000"])
+        @Test(
+            "a page of another origin is refused", arguments: ["https://evil.example", "null", "http://localhost:3000"])
         func origin(origin: String) throws {
             let scene = try Scene()
 
@@ -138,10 +144,12 @@ extension RealProcesses {
             #expect(try scene.calls == 0)
         }
 
-        @Test("a name of somebody else's for this host is refused, on both ports", arguments: [
-            "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:7600", "127.evil.0.1",
-            "[::ffff:1.2.3.4]", "0.0.0.0", "10.0.0.1",
-        ])
+        @Test(
+            "a name of somebody else's for this host is refused, on both ports",
+            arguments: [
+                "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:7600", "127.evil.0.1",
+                "[::ffff:1.2.3.4]", "0.0.0.0", "10.0.0.1",
+            ])
         func foreignHost(host: String) throws {
             let scene = try Scene()
 
@@ -154,9 +162,12 @@ extension RealProcesses {
             #expect(try scene.calls == 0)
         }
 
-        @Test("this host's own names are answered to", arguments: [
-            "localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:7600", "[::1]", "[::1]:80", "127.1.2.3", "named.example",
-        ])
+        @Test(
+            "this host's own names are answered to",
+            arguments: [
+                "localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:7600", "[::1]", "[::1]:80", "127.1.2.3",
+                "named.example",
+            ])
         func ownHost(host: String) throws {
             let scene = try Scene { $0.listen["allowed_hosts"] = "[named.example]" }
 
@@ -174,6 +185,27 @@ extension RealProcesses {
             #expect(reply.status == 200)
         }
 
+        @Test(
+            "the reply to a HEAD has no body, so that the one after it can be read",
+            arguments: [
+                "/v1/models", "/v1/chat/completions", "/v1/unknown",
+            ])
+        func head(path: String) throws {
+            let scene = try Scene()
+            let connection = try scene.sidecar.connect()
+            connection.send("HEAD \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            connection.send(RawRequest.get("/v1/models"))
+
+            // Heads alone are counted: what stands between them must be nothing.
+            _ = connection.reads(within: .seconds(5)) {
+                String(decoding: $0.received, as: UTF8.self).contains("\"list\"")
+            }
+            let parts = String(decoding: connection.received, as: UTF8.self).components(separatedBy: "\r\n\r\n")
+
+            #expect(parts.count == 3)
+            #expect(parts.dropFirst().first?.hasPrefix("HTTP/1.1 200") == true)
+        }
+
         @Test("a Unix socket is answered under any Host, and is for this user alone")
         func unixSocket() throws {
             let folder = try TemporaryFolder()
@@ -182,7 +214,9 @@ extension RealProcesses {
             let reply = try scene.sidecar.exchange(RawRequest.post(body: Chat("local").body, host: "whatever"))
 
             #expect(Verifier().complaint(reply, to: Chat("local")) == nil)
-            #expect(try FileManager.default.attributesOfItem(atPath: folder.file("http.sock"))[.posixPermissions] as? Int == 0o600)
+            #expect(
+                try FileManager.default.attributesOfItem(atPath: folder.file("http.sock"))[.posixPermissions] as? Int
+                    == 0o600)
         }
     }
 }

@@ -15,10 +15,13 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
     static let body = #"{"model":"standin","messages":[{"role":"user","content":"hostile"}]}"#
     static let size = body.utf8.count
     private static let chunked = "\(String(size, radix: 16))\r\n\(body)\r\n0\r\n\r\n"
+    private static let start = "POST /v1/chat/completions HTTP/1.1\r\n"
     private static let smuggled = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     /// A POST with these header lines after Host, exactly so spelled.
-    private static func post(_ name: String, _ lines: String..., then body: String, line: String = "POST /v1/chat/completions HTTP/1.1")
+    private static func post(
+        _ name: String, _ lines: String..., then body: String, line: String = "POST /v1/chat/completions HTTP/1.1"
+    )
         -> HostileRequest
     {
         let head = ([line, "Host: localhost"] + lines).joined(separator: "\r\n")
@@ -102,16 +105,27 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
         chunk("no line end after the data", "\(hexSize)\r\n\(body)0\r\n\r\n"),
         chunk("data longer than its size", "1\r\n\(body)\r\n0\r\n\r\n"),
         chunk("bare LF in an extension", "\(hexSize);a\nb\r\n\(body)\r\n0\r\n\r\n"),
-        chunk("an extension of a megabyte", "\(hexSize);\(String(repeating: "x", count: 1 << 20))\r\n\(body)\r\n0\r\n\r\n"),
-        chunk("trailers without end", "\(hexSize)\r\n\(body)\r\n0\r\n\(String(repeating: "X: y\r\n", count: 20_000))\r\n"),
+        chunk(
+            "an extension of a megabyte", "\(hexSize);\(String(repeating: "x", count: 1 << 20))\r\n\(body)\r\n0\r\n\r\n"
+        ),
+        chunk(
+            "trailers without end",
+            "\(hexSize)\r\n\(body)\r\n0\r\n" + String(repeating: "X: y\r\n", count: 20_000) + "\r\n"),
     ]
 
     static let heads: [HostileRequest] = [
-        post("one header of 20 KiB", "X: \(String(repeating: "y", count: 20 << 10))", "Content-Length: \(size)", then: body),
-        post("headers of 20 KiB together", many(20, "X", String(repeating: "y", count: 1_024)), "Content-Length: \(size)", then: body),
+        post(
+            "one header of 20 KiB", "X: \(String(repeating: "y", count: 20 << 10))", "Content-Length: \(size)",
+            then: body),
+        post(
+            "headers of 20 KiB together", many(20, "X", String(repeating: "y", count: 1_024)),
+            "Content-Length: \(size)", then: body),
         post("200 headers", many(200, "X", "y"), "Content-Length: \(size)", then: body),
-        post("a name of 20 KiB", "\(String(repeating: "n", count: 20 << 10)): y", "Content-Length: \(size)", then: body),
-        post("a target of 20 KiB", "Content-Length: \(size)", then: body, line: "POST /v1/\(String(repeating: "t", count: 20 << 10)) HTTP/1.1"),
+        post(
+            "a name of 20 KiB", "\(String(repeating: "n", count: 20 << 10)): y", "Content-Length: \(size)", then: body),
+        post(
+            "a target of 20 KiB", "Content-Length: \(size)", then: body,
+            line: "POST /v1/\(String(repeating: "t", count: 20 << 10)) HTTP/1.1"),
         post("empty name", ": y", "Content-Length: \(size)", then: body),
         post("no colon", "Nonsense", "Content-Length: \(size)", then: body),
         post("NUL in a value", "X: a\u{0}b", "Content-Length: \(size)", then: body),
@@ -120,11 +134,19 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
         post("blank in a name", "X Y: b", "Content-Length: \(size)", then: body),
         post("a name that is not ASCII", "Ä: b", "Content-Length: \(size)", then: body),
         post("brackets in a name", "X(1): b", "Content-Length: \(size)", then: body),
-        raw("bare LF line ends", "POST /v1/chat/completions HTTP/1.1\nHost: localhost\nContent-Length: \(size)\n\n\(body)"),
-        raw("bare LF before a header", "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX: y\nContent-Length: \(size)\r\n\r\n\(body)"),
-        raw("CR CR LF", "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\r\nContent-Length: \(size)\r\n\r\n\(body)"),
-        post("CR in a forwarded header", "OpenAI-Organization: a\rX-Injected: b", "Content-Length: \(size)", then: body),
-        post("LF in a forwarded header", "OpenAI-Organization: a\nX-Injected: b", "Content-Length: \(size)", then: body),
+        raw(
+            "bare LF line ends",
+            "POST /v1/chat/completions HTTP/1.1\nHost: localhost\nContent-Length: \(size)\n\n\(body)"),
+        raw(
+            "bare LF before a header",
+            "\(start)Host: localhost\r\nX: y\nContent-Length: \(size)\r\n\r\n\(body)"),
+        raw(
+            "CR CR LF",
+            "\(start)Host: localhost\r\r\nContent-Length: \(size)\r\n\r\n\(body)"),
+        post(
+            "CR in a forwarded header", "OpenAI-Organization: a\rX-Injected: b", "Content-Length: \(size)", then: body),
+        post(
+            "LF in a forwarded header", "OpenAI-Organization: a\nX-Injected: b", "Content-Length: \(size)", then: body),
         post("NUL in the credential", "Authorization: Bearer a\u{0}b", "Content-Length: \(size)", then: body),
     ]
 
@@ -154,15 +176,29 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
         line("no version", "POST /v1/chat/completions"),
         line("unknown method", "PWN /v1/chat/completions HTTP/1.1"),
         line("NUL in the target", "POST /v1/chat/completions\u{0} HTTP/1.1"),
-        raw("two Hosts", "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nContent-Length: \(size)\r\n\r\n\(body)"),
-        raw("no Host", "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: \(size)\r\n\r\n\(body)"),
-        raw("empty Host", "POST /v1/chat/completions HTTP/1.1\r\nHost:\r\nContent-Length: \(size)\r\n\r\n\(body)"),
-        raw("Host with a path", "POST /v1/chat/completions HTTP/1.1\r\nHost: evil.example/localhost\r\nContent-Length: \(size)\r\n\r\n\(body)"),
-        raw("Host with a user", "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost@evil.example\r\nContent-Length: \(size)\r\n\r\n\(body)"),
-        raw("Host list", "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost, evil.example\r\nContent-Length: \(size)\r\n\r\n\(body)"),
+        raw(
+            "two Hosts",
+            "\(start)Host: localhost\r\nHost: localhost\r\nContent-Length: \(size)\r\n\r\n\(body)"
+        ),
+        raw("no Host", "\(start)Content-Length: \(size)\r\n\r\n\(body)"),
+        raw("empty Host", "\(start)Host:\r\nContent-Length: \(size)\r\n\r\n\(body)"),
+        raw(
+            "Host with a path",
+            "\(start)Host: evil.example/localhost\r\nContent-Length: \(size)\r\n\r\n\(body)"
+        ),
+        raw(
+            "Host with a user",
+            "\(start)Host: localhost@evil.example\r\nContent-Length: \(size)\r\n\r\n\(body)"
+        ),
+        raw(
+            "Host list",
+            "\(start)Host: localhost, evil.example\r\nContent-Length: \(size)\r\n\r\n\(body)"
+        ),
         raw("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         raw("RESP", "*2\r\n$3\r\nGET\r\n$1\r\na\r\n"),
-        HostileRequest("TLS", [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03] + [UInt8](repeating: 7, count: 500)),
+        HostileRequest(
+            "TLS",
+            [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03] + [UInt8](repeating: 7, count: 500)),
         HostileRequest("zeros", [UInt8](repeating: 0, count: 600)),
     ]
 
@@ -170,9 +206,12 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
 
     /// Odd, and for each reader to take or to refuse.
     static let debatable: [HostileRequest] = [
-        raw("empty lines first", "\r\n\r\nPOST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(size)\r\n\r\n\(body)"),
+        raw(
+            "empty lines first",
+            "\r\n\r\nPOST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(size)\r\n\r\n\(body)"),
         length("leading zeros", " 000\(size)"), length("blanks around", "  \(size)\t "),
-        length("blank behind", " \(size) "), encoding("upper case", " CHUNKED"), encoding("blanks around", " \tchunked \t"),
+        length("blank behind", " \(size) "), encoding("upper case", " CHUNKED"),
+        encoding("blanks around", " \tchunked \t"),
         chunk("upper-case size", "\(hexSize.uppercased())\r\n\(body)\r\n0\r\n\r\n"),
         chunk("zeros before the size", "000\(hexSize)\r\n\(body)\r\n0\r\n\r\n"),
         chunk("an extension", "\(hexSize);a=b\r\n\(body)\r\n0\r\n\r\n"),
@@ -186,6 +225,8 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
         line("HTTP/1.0", "POST /v1/chat/completions HTTP/1.0"), line("HTTP/1.2", "POST /v1/chat/completions HTTP/1.2"),
         line("two blanks", "POST  /v1/chat/completions HTTP/1.1"),
         line("HTTP/1.9", "POST /v1/chat/completions HTTP/1.9"),
-        raw("upper-case Host", "POST /v1/chat/completions HTTP/1.1\r\nHOST: LOCALHOST\r\nContent-Length: \(size)\r\n\r\n\(body)"),
+        raw(
+            "upper-case Host",
+            "\(start)HOST: LOCALHOST\r\nContent-Length: \(size)\r\n\r\n\(body)"),
     ]
 }

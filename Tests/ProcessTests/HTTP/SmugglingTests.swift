@@ -7,7 +7,9 @@ extension RealProcesses {
         /// One scene for all: that it serves on after each of them is part of the promise.
         private static let scene = Result { try Scene { $0.limits = ["header_timeout": "2s"] } }
 
-        @Test("a request that could be read in two ways is refused, and its connection closed", arguments: HostileRequest.all)
+        @Test(
+            "a request that could be read in two ways is refused, and its connection closed",
+            arguments: HostileRequest.all)
         func refused(request: HostileRequest) throws {
             let scene = try Self.scene.get()
             try scene.provider.forget()
@@ -46,13 +48,18 @@ extension RealProcesses {
             return (try? connection.reply(within: .seconds(1)))?.status ?? 0
         }
 
-        @Test("a path that only looks like a known one is unknown", arguments: [
-            "/v1/chat/completions;x.css", "/v1/chat%2fcompletions", "/v1/chat%2Fcompletions", "/V1/chat/completions",
-            "/v1/chat/completions/", "/v1/chat/completions?x=1", "/v1/chat/completions#x", "/v1/chat/completions.css",
-            "/./v1/chat/completions", "/v1/../v1/chat/completions", "/v1/chat/completions%00", "/v1/chat/Completions",
-            "/v1/chat//completions", "/v1/chat/completions%20", "/v1/%63hat/completions", "\\v1\\chat\\completions",
-            "/v1/chat/completions\\", "/chat/completions/", "/", "/v1",
-        ])
+        @Test(
+            "a path that only looks like a known one is unknown",
+            arguments: [
+                "/v1/chat/completions;x.css", "/v1/chat%2fcompletions", "/v1/chat%2Fcompletions",
+                "/V1/chat/completions",
+                "/v1/chat/completions/", "/v1/chat/completions?x=1", "/v1/chat/completions#x",
+                "/v1/chat/completions.css",
+                "/./v1/chat/completions", "/v1/../v1/chat/completions", "/v1/chat/completions%00",
+                "/v1/chat/Completions",
+                "/v1/chat//completions", "/v1/chat/completions%20", "/v1/%63hat/completions", "\\v1\\chat\\completions",
+                "/v1/chat/completions\\", "/chat/completions/", "/", "/v1",
+            ])
         func paths(path: String) throws {
             let scene = try Self.scene.get()
             try scene.provider.forget()

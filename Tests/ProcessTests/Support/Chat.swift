@@ -7,7 +7,10 @@ struct Chat: Sendable {
     /// More members of the body, as they are spelled: `"seed":1`.
     var extra: [String] = []
 
-    init(_ prompt: String, model: String = "standin", stream: Bool = false, includeUsage: Bool = false, extra: [String] = []) {
+    init(
+        _ prompt: String, model: String = "standin", stream: Bool = false, includeUsage: Bool = false,
+        extra: [String] = []
+    ) {
         self.model = model
         messages = [("user", prompt)]
         self.stream = stream
@@ -46,6 +49,7 @@ enum RawRequest {
     }
 
     static func get(_ path: String, headers: [String] = [], host: String = "localhost") -> [UInt8] {
-        Array((["GET \(path) HTTP/1.1", "Host: \(host)"] + headers).joined(separator: "\r\n").utf8) + Array("\r\n\r\n".utf8)
+        Array((["GET \(path) HTTP/1.1", "Host: \(host)"] + headers).joined(separator: "\r\n").utf8)
+            + Array("\r\n\r\n".utf8)
     }
 }

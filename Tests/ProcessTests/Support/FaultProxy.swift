@@ -40,6 +40,9 @@ final class FaultProxy: Sendable {
     var address: SocketAddress { listening.address }
     var url: String { "http://\(address)/v1" }
 
+    /// How many sockets are open, two for each connection that is passed on.
+    var openCount: Int { open.withLock { $0.descriptors.count } }
+
     /// For connections from now on.
     func set(_ new: Fault) { fault.withLock { $0 = new } }
 
@@ -162,10 +165,12 @@ private final class WeakProxy: @unchecked Sendable {
 private func thread(_ body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(Body(body))
     var handle = pthread_t()
-    let code = pthread_create(&handle, nil, { pointer in
-        Unmanaged<Body>.fromOpaque(pointer!).takeRetainedValue().run()
-        return nil
-    }, box.toOpaque())
+    let code = pthread_create(
+        &handle, nil,
+        { pointer in
+            Unmanaged<Body>.fromOpaque(pointer!).takeRetainedValue().run()
+            return nil
+        }, box.toOpaque())
     precondition(code == 0, "no thread")
     pthread_detach(handle)
 }

@@ -29,7 +29,9 @@ final class Nginx: Sendable {
     private static func configuration(
         _ address: SocketAddress, _ upstream: SocketAddress, _ certificate: Certificate?, _ folder: TemporaryFolder
     ) -> String {
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder.path)/\($0);" }
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
+            "\($0)_temp_path \(folder.path)/\($0);"
+        }
         let tls = certificate.map { "ssl_certificate \($0.path); ssl_certificate_key \($0.keyPath);" } ?? ""
         return """
             daemon off; master_process off; pid \(folder.path)/nginx.pid; error_log stderr;

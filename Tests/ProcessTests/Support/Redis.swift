@@ -16,7 +16,9 @@ final class Redis: Sendable {
             let port = String(address.description.split(separator: ":")[1])
             let process = try ChildProcess(
                 path, ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"])
-            let isUp = eventually { process.output.contains("Ready to accept connections") || process.hasEnded() != nil }
+            let isUp = eventually {
+                process.output.contains("Ready to accept connections") || process.hasEnded() != nil
+            }
             if isUp, process.hasEnded() == nil {
                 self.process = process
                 self.address = address

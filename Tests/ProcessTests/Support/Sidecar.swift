@@ -37,7 +37,9 @@ struct SidecarSettings {
         for (name, items) in [("upstreams", upstreams), ("routes", routes)] where !items.isEmpty {
             lines.append("\(name):")
             for item in items {
-                for (index, line) in Self.lines(item).enumerated() { lines.append((index == 0 ? "  - " : "    ") + line) }
+                for (index, line) in Self.lines(item).enumerated() {
+                    lines.append((index == 0 ? "  - " : "    ") + line)
+                }
             }
         }
         if !passthrough.isEmpty { lines.append("passthrough: [\(passthrough.joined(separator: ", "))]") }
@@ -114,11 +116,5 @@ final class Sidecar: Sendable {
     func metric(_ name: String) throws -> Int? {
         let line = try page("/metrics").text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }
         return line.flatMap { $0.split(separator: " ").last }.flatMap { Int($0) }
-    }
-
-    /// How many callers wait for or read an answer that is not whole yet.
-    var residentBytes: Int {
-        let fields = (try? String(contentsOfFile: "/proc/\(process.processID)/statm", encoding: .utf8))?.split(separator: " ")
-        return (fields.flatMap { Int($0[1]) } ?? 0) * 4_096
     }
 }

@@ -100,6 +100,28 @@ struct ReadPaceTests {
         #expect(pace.verdict(at: at(700)) == .tooSlow)
     }
 
+    @Test("counts the head of a next request that began to come while this one was answered")
+    func pipelined() {
+        var pace = ReadPace(limits: limits, at: at(0))
+        pace.received(10, at: at(0))
+        pace.requestCompleted()
+        pace.received(3, at: at(10))
+        pace.answered(at: at(100))
+        #expect(pace.verdict(at: at(600)) == .tooSlow)
+    }
+
+    @Test("notices a body that is nearly all framing")
+    func padded() {
+        var pace = ReadPace(limits: limits, at: at(0))
+        pace.received(10, at: at(0))
+        pace.headCompleted(at: at(0))
+        pace.delivered(1_000)
+        pace.received(60_000, at: at(1))
+        #expect(!pace.isPadded)
+        pace.received(20_000, at: at(1))
+        #expect(pace.isPadded)
+    }
+
     @Test("does not count while it is answered, and is idle after that")
     func answering() {
         var pace = ReadPace(limits: limits, at: at(0))
@@ -108,6 +130,7 @@ struct ReadPaceTests {
         #expect(pace.verdict(at: at(100_000)) != .tooSlow)
         pace.answered(at: at(100_000))
         #expect(pace.verdict(at: at(105_999)) == .wait(until: at(106_000)))
+        #expect(pace.verdict(at: at(101_000)) == .wait(until: at(101_500)))
         #expect(pace.verdict(at: at(106_000)) == .closeIdle)
     }
 }

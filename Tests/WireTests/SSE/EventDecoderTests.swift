@@ -42,7 +42,7 @@ struct EventDecoderTests {
         #expect(events.count == 1)
         #expect(text(events[0].data) == "a\nb")
         #expect(events[0].name == "error")
-        #expect(events[0].hasErrorLine)
+        #expect(events[0].errorLine.map(text) == "x")
         #expect(events[0].dataPlace == nil)
     }
 
