@@ -84,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "samovar",
             dependencies: [
-                "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP", "SamovarStoreRedis",
+                "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP",
+                "SamovarStoreRedis",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -120,10 +121,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "WireTests",
-            dependencies: ["SamovarCore", "SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                "SamovarCore", "SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Tests/WireTests", swiftSettings: strict),
         .testTarget(
-            name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"], path: "Tests/EngineTests",
+            name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"],
+            path: "Tests/EngineTests",
             swiftSettings: strict),
         .testTarget(
             name: "SamovarStoreRedisTests",
@@ -134,8 +138,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/StoreRedisTests", swiftSettings: strict),
-        .testTarget(name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests", swiftSettings: strict),
-        .testTarget(name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
+        .testTarget(
+            name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
+            swiftSettings: strict),
+        .testTarget(
+            name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.
         .testTarget(
             name: "ProcessTests", dependencies: ["samovar", "provider"], path: "Tests/ProcessTests",

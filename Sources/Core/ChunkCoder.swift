@@ -28,8 +28,11 @@ struct ChunkCoder: Sendable {
     }
 
     consuming func finish() -> [UInt8] {
-        // A recording may be kept for hours: it gives back what growing over-allocated.
-        Array(output[...])
+        // A recording may be kept for hours: what growing over-allocated is given back.
+        var exact: [UInt8] = []
+        exact.reserveCapacity(output.count)
+        exact.append(contentsOf: output)
+        return exact
     }
 
     private mutating func appendUsage(_ usage: UsagePlace) {

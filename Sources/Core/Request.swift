@@ -121,7 +121,9 @@ private struct BodyFacts {
     init(_ body: CanonicalBody?) throws(BodyError) {
         guard let body else { return }
         if let member = body["model"] {
-            guard let name = body.string(of: member.value) else { throw .wrongType(member: "model", expected: "a string") }
+            guard let name = body.string(of: member.value) else {
+                throw .wrongType(member: "model", expected: "a string")
+            }
             model = name
         }
         stream = try body.boolean("stream")
@@ -154,7 +156,8 @@ private struct BodyFacts {
 extension CanonicalBody {
     /// The canonical spelling of a number, or nil where the value is none.
     fileprivate func canonicalNumber(of member: Member) -> String? {
-        guard let first = bytes[member.value].first, first == UInt8(ascii: "-") || first.hexDigit.map({ $0 < 10 }) == true
+        guard let first = bytes[member.value].first,
+            first == UInt8(ascii: "-") || first.hexDigit.map({ $0 < 10 }) == true
         else { return nil }
         var output: [UInt8] = []
         CanonicalNumber.append(bytes[member.value], to: &output)

@@ -24,7 +24,9 @@ public struct RequestKey: Hashable, Sendable {
         var bytes = [UInt8]()
         bytes.reserveCapacity(Self.byteCount)
         for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
         }
         return bytes
     }

@@ -123,6 +123,11 @@ public struct RouteTable: Sendable {
         routes.first { $0.matches(kind, model) }
     }
 
+    /// The first route that takes whatever it is: its upstream and deadlines are for what passes through.
+    public var forAnything: Route? {
+        routes.first { $0.kinds == nil && $0.model.matches("") }
+    }
+
     func tenant(for route: Route, authorization: Secret?) -> Tenant {
         switch route.credential {
         case .configured: .listener(listenerTenant)

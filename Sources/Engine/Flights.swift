@@ -56,12 +56,13 @@ final class Flights: Sendable {
         let joined = state.withLock { state -> Result<(Seat, Takeoff?), Failure> in
             if let key, !mustBeNew, let flight = state.board.flight(for: key) {
                 switch flight.join(ttl: request.controls.ttl) {
-                case .joined(let follower): return .success((Seat(flight: flight, follower: follower, isLeader: false), nil))
+                case .joined(let follower):
+                    return .success((Seat(flight: flight, follower: follower, isLeader: false), nil))
                 case .full: return .failure(.limited(limit: "flight_followers_max", retryAfter: .seconds(1)))
                 case .gone: break
                 }
             }
-            let flight = SharedFlight(request, limits: state.limits, startedAt: clock.now)
+            let flight = SharedFlight(request, limits: state.limits, clock: clock)
             guard case .joined(let follower) = flight.join(ttl: request.controls.ttl),
                 let ticket = state.board.takeOff(flight, key: key, tenant: request.tenant)
             else { return .failure(.limited(limit: "flights_max", retryAfter: .seconds(1))) }

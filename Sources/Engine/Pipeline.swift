@@ -127,7 +127,9 @@ public final class Pipeline: Sendable {
             switch await seat.flight.next(at: chunks.count, for: seat.follower) {
             case .deliver(let chunk):
                 chunks.append(chunk)
-                guard request.form == .stream, case .upstream(.stream, let usageAsked)? = seat.flight.origin else { continue }
+                guard request.form == .stream, case .upstream(.stream, let usageAsked)? = seat.flight.origin else {
+                    continue
+                }
                 let live = LiveAnswer(usageAsked: usageAsked, flight: seat.flight, follower: seat.follower)
                 return .live(live, provenance(of: seat, request))
             case .end(.complete):

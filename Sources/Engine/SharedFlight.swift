@@ -28,10 +28,12 @@ final class SharedFlight: Sendable {
     let request: Request
     let startedAt: Instant
     private let state: Lock<State>
+    private let clock: any MonotonicClock
 
-    init(_ request: Request, limits: Flight<Waiter>.Limits, startedAt: Instant) {
+    init(_ request: Request, limits: Flight<Waiter>.Limits, clock: any MonotonicClock) {
         self.request = request
-        self.startedAt = startedAt
+        self.clock = clock
+        startedAt = clock.now
         let finishWhenLeft = request.sharing == .stored && request.route.finishWhenLeft
         state = Lock(State(machine: Flight(limits: limits, finishWhenLeft: finishWhenLeft)))
     }
@@ -75,7 +77,7 @@ final class SharedFlight: Sendable {
     /// task was cancelled.
     func next(at index: Int, for follower: Flight<Waiter>.Follower) async -> Flight<Waiter>.ReadAction {
         while true {
-            let action = state.withLock { $0.machine.read(at: index, by: follower) }
+            let action = state.withLock { $0.machine.read(at: index, by: follower, at: clock.now) }
             guard case .wait = action else { return action }
             if Task.isCancelled { return .wait }
             await withTaskCancellationHandler {

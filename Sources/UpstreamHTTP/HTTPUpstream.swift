@@ -45,7 +45,9 @@ public final class HTTPUpstream: Upstream, PassThrough {
 
     public init(_ settings: Settings, group: any EventLoopGroup) {
         self.settings = settings
-        let known = APIKind.allCases.compactMap { kind in URL(string: settings.url + kind.upstreamPath).map { (kind, $0) } }
+        let known = APIKind.allCases.compactMap { kind in
+            URL(string: settings.url + kind.upstreamPath).map { (kind, $0) }
+        }
         addresses = Dictionary(uniqueKeysWithValues: known)
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
@@ -106,7 +108,8 @@ public final class HTTPUpstream: Upstream, PassThrough {
         }
         do {
             return try HTTPClient.Request(
-                url: address(of: request.kind), method: request.body == nil ? .GET : .POST, headers: headers, body: bytes)
+                url: address(of: request.kind), method: request.body == nil ? .GET : .POST, headers: headers,
+                body: bytes)
         } catch {
             throw .unreachable(reason: "its URL cannot be used")
         }
@@ -130,7 +133,8 @@ public final class HTTPUpstream: Upstream, PassThrough {
         return headers
     }
 
-    private static func next(_ pieces: inout HTTPClientResponse.Body.AsyncIterator) async throws(Failure) -> ByteBuffer? {
+    private static func next(_ pieces: inout HTTPClientResponse.Body.AsyncIterator) async throws(Failure) -> ByteBuffer?
+    {
         do {
             return try await pieces.next()
         } catch {

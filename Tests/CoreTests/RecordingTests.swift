@@ -9,7 +9,8 @@ private func stream(tokens: Int, padded: Bool, _ random: inout SeededGenerator) 
         let tail = padded ? #","obfuscation":"\#(String(pad))""# : ""
         let text =
             #"data: {"id":"chatcmpl-7","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"#
-            + #""delta":{"content":"tok\#(index)"},"logprobs":null,"finish_reason":null}],"usage":null\#(tail)}"# + "\n\n"
+            + #""delta":{"content":"tok\#(index)"},"logprobs":null,"finish_reason":null}],"usage":null\#(tail)}"#
+            + "\n\n"
         let fromEnd = text.utf8.count - (text.utf8.count - tail.utf8.count - 3)
         return Chunk(bytes: Array(text.utf8), usage: .member(fromEnd: fromEnd, count: 13))
     }
@@ -33,9 +34,13 @@ struct RecordingTests {
         for _ in 0..<Int.random(in: 1...20, using: &random) {
             var bytes = chunks.last?.bytes ?? []
             // Moved pieces, cut pieces, new pieces: whatever a provider may do from chunk to chunk.
-            if !bytes.isEmpty, Bool.random(using: &random) { bytes.removeFirst(Int.random(in: 0..<bytes.count, using: &random)) }
-            bytes += (0..<Int.random(in: 0...80, using: &random)).map { _ in UInt8.random(in: 97...100, using: &random) }
-            let place: UsagePlace = [.nowhere, .whole, .member(fromEnd: 0, count: bytes.count / 2)].randomElement(using: &random)!
+            if !bytes.isEmpty, Bool.random(using: &random) {
+                bytes.removeFirst(Int.random(in: 0..<bytes.count, using: &random))
+            }
+            bytes += (0..<Int.random(in: 0...80, using: &random)).map { _ in UInt8.random(in: 97...100, using: &random)
+            }
+            let place: UsagePlace = [.nowhere, .whole, .member(fromEnd: 0, count: bytes.count / 2)].randomElement(
+                using: &random)!
             chunks.append(Chunk(bytes: bytes, usage: place))
         }
         #expect(try Recording(form: .stream, usageAsked: true, chunks: chunks).chunks() == chunks)
@@ -70,7 +75,8 @@ struct RecordingTests {
             }
             if Bool.random(using: &random) { coded.removeLast(Int.random(in: 0..<coded.count, using: &random)) }
             let damaged = Recording(
-                form: .stream, usageAsked: true, chunkCount: whole.chunkCount, rawByteCount: whole.rawByteCount, coded: coded)
+                form: .stream, usageAsked: true, chunkCount: whole.chunkCount, rawByteCount: whole.rawByteCount,
+                coded: coded)
             _ = try? damaged.chunks()
             _ = try? damaged.rendered(withUsage: false)
         }

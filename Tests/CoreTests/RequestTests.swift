@@ -54,7 +54,8 @@ struct RequestKeyTests {
         func key(_ route: String, _ namespace: String) throws -> RequestKey {
             try request(
                 #"{"model":"m","messages":[],"cache":{"namespace":"\#(namespace)"}}"#,
-                route: Route(name: route, upstreams: ["a"])).key
+                route: Route(name: route, upstreams: ["a"])
+            ).key
         }
         #expect(try key("ab", "c") != key("a", "bc"))
         #expect(Tenant(authorization: "x") != .listener("x"))
@@ -74,7 +75,8 @@ struct RequestKeyTests {
 @Suite("Whom a request is shared with")
 struct SharingTests {
     private func sharing(_ members: String, _ sampling: Route.Sampling = .share) throws -> Request.Sharing {
-        try request(#"{"model":"m","messages":[]\#(members)}"#, route: Route(upstreams: ["a"], sampling: sampling)).sharing
+        try request(#"{"model":"m","messages":[]\#(members)}"#, route: Route(upstreams: ["a"], sampling: sampling))
+            .sharing
     }
 
     @Test("with everybody by default, temperature or not")
@@ -142,7 +144,8 @@ struct RouteTests {
         "matches models by its pattern",
         arguments: [
             ("*", "anything", true), ("deepseek-reasoner*", "deepseek-reasoner-v2", true), ("gpt-*", "gpt", false),
-            ("*-mini", "gpt-4o-mini", true), ("*-mini", "mini", false), ("a*b*c", "aXbYc", true), ("a*b*c", "ac", false),
+            ("*-mini", "gpt-4o-mini", true), ("*-mini", "mini", false), ("a*b*c", "aXbYc", true),
+            ("a*b*c", "ac", false),
             ("ab*ba", "aba", false), ("exact", "exact", true), ("exact", "exactly", false), ("**", "", true),
         ])
     func patterns(pattern: String, model: String, expected: Bool) {
@@ -153,7 +156,8 @@ struct RouteTests {
     @Test("is the first in file order that matches")
     func firstWins() {
         let table = RouteTable(routes: [
-            Route(name: "embed", kinds: [.embeddings]), Route(name: "r", model: ModelPattern("r*")), Route(name: "default"),
+            Route(name: "embed", kinds: [.embeddings]), Route(name: "r", model: ModelPattern("r*")),
+            Route(name: "default"),
         ])
         #expect(table.route(for: .embeddings, model: "r1")?.name == "embed")
         #expect(table.route(for: .chat, model: "r1")?.name == "r")

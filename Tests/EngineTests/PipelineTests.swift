@@ -1,13 +1,15 @@
 import SamovarCore
-@testable import SamovarEngine
 import Testing
+
+@testable import SamovarEngine
 
 private let seeds: ClosedRange<UInt64> = 0...199
 
 @Suite("The pipeline, over seeds")
 struct PipelineScheduleTests {
     /// Twenty callers of one prompt, some streaming, at random moments around one call: what they got, and the calls.
-    private static func herd(seed: UInt64, bugs: Set<Pipeline.SeededBug> = []) throws -> (got: [Scene.Got], calls: Int) {
+    private static func herd(seed: UInt64, bugs: Set<Pipeline.SeededBug> = []) throws -> (got: [Scene.Got], calls: Int)
+    {
         try simulate(seed: seed) { executor, clock in
             let scene = Scene(clock, bugs: bugs) { number, _ in SimUpstream.stream(["a\(number)", "b", "c"]) }
             return try await scene.running {
@@ -116,17 +118,22 @@ struct PipelineTests {
         let got = try simulate(seed: 1) { _, clock in
             let scene = Scene(clock) { _, _ in SimUpstream.answer("x") }
             return try await scene.running {
-                [await scene.ask(scene.request()), await scene.ask(scene.request()), await scene.ask(scene.request(stream: true))]
+                [
+                    await scene.ask(scene.request()), await scene.ask(scene.request()),
+                    await scene.ask(scene.request(stream: true)),
+                ]
             }
         }
         #expect(got == [.answered("x", .miss), .answered("x", .l1Hit), .answered("x", .l1Hit)])
     }
 
-    @Test("shares every failure with those who are there, and stores none", arguments: [
-        Failure.refused(.init(status: 429, contentType: nil, body: [], retryAfter: .seconds(3))),
-        .refused(.init(status: 400, contentType: nil, body: [], retryAfter: nil)), .cut, .unreachable(reason: "r"),
-        .malformed(reason: "r"), .erred(body: []),
-    ])
+    @Test(
+        "shares every failure with those who are there, and stores none",
+        arguments: [
+            Failure.refused(.init(status: 429, contentType: nil, body: [], retryAfter: .seconds(3))),
+            .refused(.init(status: 400, contentType: nil, body: [], retryAfter: nil)), .cut, .unreachable(reason: "r"),
+            .malformed(reason: "r"), .erred(body: []),
+        ])
     func sharesFailures(failure: Failure) throws {
         let (got, calls, entries) = try simulate(seed: 2) { _, clock in
             let scene = Scene(clock) { _, _ in [.wait(.milliseconds(10)), .fail(failure)] }
@@ -167,13 +174,24 @@ struct PipelineTests {
     @Test(
         "waits for the first token, between tokens and in all, and keep-alives do not help",
         arguments: [
-            (Failure.Wait.firstToken, [SimUpstream.Act.began(.stream), .keepAlive, .wait(.seconds(2)), .keepAlive, .wait(.seconds(20))]),
-            (.betweenTokens, [.began(.stream), .token("a"), .wait(.milliseconds(900)), .keepAlive, .wait(.milliseconds(900)), .done]),
-            (.total, [.began(.stream)] + Array(repeating: [.token("a"), .wait(.milliseconds(400))], count: 100).flatMap { $0 }),
+            (
+                Failure.Wait.firstToken,
+                [SimUpstream.Act.began(.stream), .keepAlive, .wait(.seconds(2)), .keepAlive, .wait(.seconds(20))]
+            ),
+            (
+                .betweenTokens,
+                [.began(.stream), .token("a"), .wait(.milliseconds(900)), .keepAlive, .wait(.milliseconds(900)), .done]
+            ),
+            (
+                .total,
+                [.began(.stream)]
+                    + Array(repeating: [.token("a"), .wait(.milliseconds(400))], count: 100).flatMap { $0 }
+            ),
         ])
     func deadlines(wait: Failure.Wait, acts: [SimUpstream.Act]) throws {
         let route = Route(
-            upstreams: ["sim"], timeouts: .init(firstToken: .seconds(3), betweenTokens: .seconds(1), total: .seconds(10)))
+            upstreams: ["sim"],
+            timeouts: .init(firstToken: .seconds(3), betweenTokens: .seconds(1), total: .seconds(10)))
         let (got, cancelled) = try simulate(seed: 5) { _, clock in
             let scene = Scene(clock, route: route) { _, _ in acts }
             return try await scene.running { (await scene.ask(scene.request()), scene.upstream.cancelledCount) }
@@ -300,7 +318,8 @@ struct PipelineTests {
         let (got, calls) = try simulate(seed: 11) { _, clock in
             let scene = Scene(clock, withStore: true) { _, _ in SimUpstream.answer("new") }
             let old = Answer(
-                recording: Recording(form: .body, usageAsked: false, chunks: [Chunk(bytes: Array("old".utf8))]), model: "m",
+                recording: Recording(form: .body, usageAsked: false, chunks: [Chunk(bytes: Array("old".utf8))]),
+                model: "m",
                 createdAt: clock.wallNow, generationTime: .zero, usage: nil, ttl: .seconds(3_600), staleTTL: .zero)
             scene.store.put(scene.request().key, old, bornAt: clock.now.advanced(by: .seconds(-100)))
             return try await scene.running {
@@ -312,7 +331,9 @@ struct PipelineTests {
                 return (got, scene.upstream.attempts.count)
             }
         }
-        #expect(got[0] == .answered("old", .l2Hit) || got[0] == .answered("old", .l1Hit) || got[0] == .answered("new", .coalesced))
+        #expect(
+            got[0] == .answered("old", .l2Hit) || got[0] == .answered("old", .l1Hit)
+                || got[0] == .answered("new", .coalesced))
         #expect(got[1] == .answered("new", .miss))
         #expect(calls == 1)
     }
@@ -320,7 +341,8 @@ struct PipelineTests {
     @Test("keeps what is cut by length for nobody, says so, and stops looking for it in L2 for a while")
     func lasting() throws {
         let (got, reasons, gets) = try simulate(seed: 12) { _, clock in
-            let scene = Scene(clock, withStore: true) { number, _ in SimUpstream.answer("x\(number)", finish: "length") }
+            let scene = Scene(clock, withStore: true) { number, _ in SimUpstream.answer("x\(number)", finish: "length")
+            }
             return try await scene.running {
                 let got = [await scene.ask(scene.request()), await scene.ask(scene.request())]
                 return (got, scene.metrics.notStored[.length].current, scene.store.getCount)
@@ -336,12 +358,19 @@ struct PipelineTests {
         let (got, asked) = try simulate(seed: 13) { _, clock in
             let scene = Scene(clock, usageChunk: .ask) { _, attempt in
                 attempt.includeUsage
-                    ? [.fail(.refused(.init(status: 400, contentType: nil, body: Array("stream_options?".utf8), retryAfter: nil)))]
+                    ? [
+                        .fail(
+                            .refused(
+                                .init(
+                                    status: 400, contentType: nil, body: Array("stream_options?".utf8), retryAfter: nil)
+                            ))
+                    ]
                     : SimUpstream.stream(["a"])
             }
             return try await scene.running {
                 let got = [
-                    await scene.ask(scene.request("one", stream: true)), await scene.ask(scene.request("two", stream: true)),
+                    await scene.ask(scene.request("one", stream: true)),
+                    await scene.ask(scene.request("two", stream: true)),
                 ]
                 return (got, scene.upstream.attempts.map(\.includeUsage))
             }
@@ -353,11 +382,11 @@ struct PipelineTests {
     @Test("asks for the form that the leader asked for, or always for a stream")
     func form() throws {
         let forms = try simulate(seed: 14) { _, clock in
-            let as_asked = Scene(clock) { _, _ in SimUpstream.answer("x") }
+            let asAsked = Scene(clock) { _, _ in SimUpstream.answer("x") }
             let always = Scene(clock, alwaysStreams: true) { _, _ in SimUpstream.stream(["x"]) }
-            _ = try await as_asked.running { await as_asked.ask(as_asked.request()) }
+            _ = try await asAsked.running { await asAsked.ask(asAsked.request()) }
             _ = try await always.running { await always.ask(always.request()) }
-            return (as_asked.upstream.attempts + always.upstream.attempts).map(\.form)
+            return (asAsked.upstream.attempts + always.upstream.attempts).map(\.form)
         }
         #expect(forms == [.body, .stream])
     }
@@ -382,7 +411,9 @@ struct PipelineTests {
         var settings = Pipeline.Settings()
         settings.flightLimits.followerLagMax = 50
         let (slow, quick) = try simulate(seed: 16) { [settings] _, clock in
-            let scene = Scene(clock, settings: settings) { _, _ in SimUpstream.stream(Array(repeating: "0123456789", count: 40)) }
+            let scene = Scene(clock, settings: settings) { _, _ in
+                SimUpstream.stream(Array(repeating: "0123456789", count: 40))
+            }
             return try await scene.running {
                 async let slow = scene.ask(scene.request(stream: true), readingSlowly: .milliseconds(200))
                 async let quick = scene.ask(scene.request(stream: true))
@@ -430,7 +461,9 @@ struct PipelineTests {
 
     @Test("counts what followers and hits saved")
     func saved() throws {
-        let prices = PriceTable(prices: ["m": .init(inputMicroUSDPerMillion: 1_000_000, outputMicroUSDPerMillion: 1_000_000)])
+        let prices = PriceTable(prices: [
+            "m": .init(inputMicroUSDPerMillion: 1_000_000, outputMicroUSDPerMillion: 1_000_000)
+        ])
         let metrics = try simulate(seed: 19) { _, clock in
             let scene = Scene(clock, settings: Pipeline.Settings(prices: prices)) { _, _ in SimUpstream.stream(["a"]) }
             return try await scene.running {

@@ -18,11 +18,17 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         public var answerSizeMax: Int
         /// How far a follower may fall behind what came after it joined, in bytes.
         public var followerLagMax: Int
+        /// For how long it may be that far behind: a burst that came in one piece is read in less.
+        public var followerLagGrace: Duration
 
-        public init(followersMax: Int = 10_000, answerSizeMax: Int = 4 << 20, followerLagMax: Int = 256 << 10) {
+        public init(
+            followersMax: Int = 10_000, answerSizeMax: Int = 4 << 20, followerLagMax: Int = 256 << 10,
+            followerLagGrace: Duration = .seconds(1)
+        ) {
             self.followersMax = followersMax
             self.answerSizeMax = answerSizeMax
             self.followerLagMax = followerLagMax
+            self.followerLagGrace = followerLagGrace
         }
     }
 
@@ -44,6 +50,8 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
     private struct Place {
         /// How much of the log it has been given, or was there when it came: what it does not lag behind.
         var reachedByteCount: Int
+        /// Since when it has been further behind than it may be.
+        var laggingSince: Instant?
     }
 
     private let limits: Limits
@@ -121,11 +129,8 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
     }
 
     /// What a follower sees at `index` of the log. O(1).
-    public mutating func read(at index: Int, by follower: Follower) -> ReadAction {
-        guard let place = places[follower] else { return .end(.failed(.lagged)) }
-        if case .flying = phase, logByteCount - place.reachedByteCount > limits.followerLagMax {
-            return .end(.failed(.lagged))
-        }
+    public mutating func read(at index: Int, by follower: Follower, at now: Instant) -> ReadAction {
+        guard let place = places[follower], !lags(follower, place, at: now) else { return .end(.failed(.lagged)) }
         if index < log.count {
             // What was in the log when it came is no lag, so the mark only ever moves forward.
             places[follower]?.reachedByteCount = max(place.reachedByteCount, logByteCounts[index])
@@ -136,6 +141,18 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         case .landed(let ending): return .end(ending)
         case .abandoned: return .end(.failed(.cut))
         }
+    }
+
+    /// Whether a follower has been too far behind for too long. It is judged when it comes for more, so one burst
+    /// larger than the bound cuts nobody who reads it at once.
+    private mutating func lags(_ follower: Follower, _ place: Place, at now: Instant) -> Bool {
+        guard case .flying = phase, logByteCount - place.reachedByteCount > limits.followerLagMax else {
+            places[follower]?.laggingSince = nil
+            return false
+        }
+        let since = place.laggingSince ?? now
+        places[follower]?.laggingSince = since
+        return since.duration(to: now) >= limits.followerLagGrace
     }
 
     /// A follower has nothing to read at `index` and wants to be woken. Returns it at once when something came

@@ -38,7 +38,8 @@ public struct UpstreamBody: Hashable, Sendable {
         where !Self.ownMembers.contains(member.name) && !dropped.contains(member.name) {
             if hasMember {
                 // The caller's own comma and spacing before this member.
-                output.append(contentsOf: source[body.members[position - 1].source.upperBound..<member.source.lowerBound])
+                output.append(
+                    contentsOf: source[body.members[position - 1].source.upperBound..<member.source.lowerBound])
             }
             hasMember = true
             if let value = missing.removeValue(forKey: member.name) {

@@ -16,7 +16,8 @@ public struct Breaker: Sendable {
         public var openForMin: Duration
         public var openForMax: Duration
 
-        public init(failureMax: Int = 5, openForMin: Duration = .milliseconds(100), openForMax: Duration = .seconds(2)) {
+        public init(failureMax: Int = 5, openForMin: Duration = .milliseconds(100), openForMax: Duration = .seconds(2))
+        {
             self.failureMax = failureMax
             self.openForMin = openForMin
             self.openForMax = openForMax

@@ -104,7 +104,8 @@ final class AdminHandler: ChannelInboundHandler {
                 ? Page(contentType: plain, body: Array("ready\n".utf8))
                 : Page(status: 503, contentType: plain, body: Array("draining\n".utf8))
         case "/metrics":
-            return Page(contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(PrometheusText(source).text.utf8))
+            return Page(
+                contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(PrometheusText(source).text.utf8))
         case "/stats.json": return Page(contentType: "application/json", body: stats())
         default:
             return Page(ErrorReply(status: 404, message: "unknown path", type: "invalid_request_error", code: "path"))
@@ -120,12 +121,14 @@ final class AdminHandler: ChannelInboundHandler {
 
     private func send(_ page: Page, to request: HTTPRequestHead, _ context: ChannelHandlerContext) {
         var headers = HTTPHeaders([
-            ("content-type", page.contentType), ("content-length", String(page.body.count)), ("cache-control", "no-store"),
+            ("content-type", page.contentType), ("content-length", String(page.body.count)),
+            ("cache-control", "no-store"),
         ])
         let closes = !request.isKeepAlive || page.status >= 400
         if closes { headers.add(name: "connection", value: "close") }
         let status = HTTPResponseStatus(statusCode: page.status)
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
+        context.write(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
         if request.method != .HEAD {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: page.body)))), promise: nil)
         }

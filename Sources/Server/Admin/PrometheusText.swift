@@ -16,11 +16,15 @@ struct PrometheusText {
             }
         }
         histogram("samovar_request_duration_seconds", "From the whole request to the whole reply.", metrics.durations)
-        histogram("samovar_time_to_first_token_seconds", "From the whole request to the reply's first byte.", metrics.firstTokens)
+        histogram(
+            "samovar_time_to_first_token_seconds", "From the whole request to the reply's first byte.",
+            metrics.firstTokens)
         let fill = source.pipeline.l1.fill
         gauge("samovar_l1_size_bytes", "What L1 holds, with keys and overhead.", fill.byteCount)
         gauge("samovar_l1_entries", "How many answers L1 holds.", fill.count)
-        counter("samovar_evictions_total", "Entries that left L1, or were not let in.") { Self.byReason(metrics.evictions) }
+        counter("samovar_evictions_total", "Entries that left L1, or were not let in.") {
+            Self.byReason(metrics.evictions)
+        }
         counter("samovar_not_stored_total", "Answers that were not kept.") { Self.byReason(metrics.notStored) }
         counter("samovar_saved_tokens_total", "Tokens of answers that needed no call.") {
             [
@@ -29,7 +33,8 @@ struct PrometheusText {
             ]
         }
         if source.hasPrices() {
-            counter("samovar_saved_micro_usd_total", "Money saved at the configured prices, in millionths of a dollar.") {
+            counter("samovar_saved_micro_usd_total", "Money saved at the configured prices, in millionths of a dollar.")
+            {
                 [("", metrics.savedMicroUSD.current)]
             }
         }
@@ -50,11 +55,12 @@ struct PrometheusText {
     }
 
     private mutating func add(_ redis: Stats.RedisStats) {
-        let state = switch redis.breaker {
-        case "open": 2
-        case "half_open": 1
-        default: 0
-        }
+        let state =
+            switch redis.breaker {
+            case "open": 2
+            case "half_open": 1
+            default: 0
+            }
         gauge("samovar_redis_breaker_state", "0 closed, 1 half-open, 2 open.", state)
         counter("samovar_redis_commands_total", "Look-ups and writes in L2 by outcome.") {
             [
@@ -72,7 +78,9 @@ struct PrometheusText {
 
     private mutating func counter(_ name: String, _ help: String, _ samples: () -> [(String, Int)]) {
         head(name, help, "counter")
-        for (labels, value) in samples() { text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n" }
+        for (labels, value) in samples() {
+            text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        }
     }
 
     private mutating func gauge(_ name: String, _ help: String, _ value: Int) {

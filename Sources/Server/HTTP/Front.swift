@@ -81,7 +81,9 @@ public final class Front: Sendable {
     public func close() { for queue in queues { queue.finish() } }
 
     func enqueue(_ exchange: Exchange) {
-        if case .terminated = queues[exchange.lane].yield(exchange) { exchange.finish(reply(to: .draining, exchange, isFollower: false)) }
+        if case .terminated = queues[exchange.lane].yield(exchange) {
+            exchange.finish(reply(to: .draining, exchange, isFollower: false))
+        }
     }
 
     private func serve(_ exchange: Exchange) async {
@@ -211,7 +213,8 @@ public final class Front: Sendable {
             exchange.finish(reply(to: .unreachable(reason: "there is no upstream"), exchange, isFollower: false))
             return
         }
-        let passage = Passage(exchange: exchange, clock: clock, metrics: metrics, timeouts: snapshot.settings.passTimeouts)
+        let passage = Passage(
+            exchange: exchange, clock: clock, metrics: metrics, timeouts: snapshot.settings.passTimeouts)
         switch await passage.run(request, through: passThrough) {
         case nil:
             exchange.end(isCut: false)

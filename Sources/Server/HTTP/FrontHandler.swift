@@ -129,7 +129,9 @@ final class FrontHandler: ChannelDuplexHandler {
             .ask(request), hidesCredential: request.route.credential == .configured, startedAt: startedAt, lane: lane,
             handler: self, eventLoop: context.eventLoop)
         serve(exchange, context)
-        if let timeout = request.timeout { giveUp(exchange, after: min(timeout, request.route.timeouts.total), context) }
+        if let timeout = request.timeout {
+            giveUp(exchange, after: min(timeout, request.route.timeouts.total), context)
+        }
         if request.form == .stream { keepAlive(exchange, context) }
     }
 

@@ -5,9 +5,9 @@ import SamovarWire
 public struct FrontSettings: Sendable {
     public var routes: RouteTable
     public var pass: PassRule
-    /// Of what passes through: those of the route that takes what no other does.
+    /// Of what passes through.
     public var passTimeouts: AnswerDeadlines.Timeouts {
-        routes.routes.last?.timeouts ?? AnswerDeadlines.Timeouts()
+        routes.forAnything?.timeouts ?? AnswerDeadlines.Timeouts()
     }
     public var names: RequestAssembly.Names
     public var assembly: RequestAssembly.Limits

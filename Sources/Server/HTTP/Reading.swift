@@ -5,7 +5,8 @@ import SamovarWire
 extension RequestHead {
     init(_ head: HTTPRequestHead) {
         self.init(
-            method: head.method.rawValue, target: head.uri, headers: head.headers.map { (name: $0.name, value: $0.value) },
+            method: head.method.rawValue, target: head.uri,
+            headers: head.headers.map { (name: $0.name, value: $0.value) },
             isHTTP11: head.version == .http1_1)
     }
 }

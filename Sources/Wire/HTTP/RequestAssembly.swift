@@ -127,7 +127,8 @@ public struct RequestAssembly: Sendable {
 
     private func framing(_ head: RequestHead) -> ErrorReply? {
         guard head.headers.count <= limits.headerCountMax else {
-            return Self.error(431, "more than header_count_max (\(limits.headerCountMax)) headers", code: "header_count_max")
+            return Self.error(
+                431, "more than header_count_max (\(limits.headerCountMax)) headers", code: "header_count_max")
         }
         guard head.target.hasPrefix("/"), !head.target.hasPrefix("//") else {
             return Self.error(400, "the request target must be a path", code: "request_target")
@@ -155,7 +156,8 @@ public struct RequestAssembly: Sendable {
         let hosts = head.values("host")
         guard hosts.count <= 1 else { return Self.error(400, "more than one Host", code: "framing") }
         if !names.anyHost {
-            guard let host = hosts.first, Self.isLoopback(Self.name(of: host)) || names.hosts.contains(Self.name(of: host))
+            guard let host = hosts.first,
+                Self.isLoopback(Self.name(of: host)) || names.hosts.contains(Self.name(of: host))
             else { return Self.error(403, "this Host is not answered to", code: "host") }
         }
         if let origin = head.value("origin"), !names.origins.contains(origin) {

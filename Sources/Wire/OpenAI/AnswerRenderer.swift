@@ -28,7 +28,11 @@ public enum AnswerRenderer {
         if recorded != form { return try render(chunks, recordedAs: recorded, withUsage: withUsage, kind: kind) }
         var output: [UInt8] = []
         for chunk in chunks {
-            if withUsage || !usageAsked { output.append(contentsOf: chunk.bytes) } else { chunk.appendWithoutUsage(to: &output) }
+            if withUsage || !usageAsked {
+                output.append(contentsOf: chunk.bytes)
+            } else {
+                chunk.appendWithoutUsage(to: &output)
+            }
         }
         return output
     }

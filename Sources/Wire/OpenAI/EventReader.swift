@@ -27,7 +27,9 @@ public enum EventReader {
         } catch {
             // An event without data (`event: ping`) says nothing; anything else that is no JSON is no answer, and
             // neither are lines that are no event at all.
-            guard event.data.isEmpty, event.name != nil || event.dataPlace != nil else { throw .malformed(reason: "an event of the stream is not JSON") }
+            guard event.data.isEmpty, event.name != nil || event.dataPlace != nil else {
+                throw .malformed(reason: "an event of the stream is not JSON")
+            }
             return ReadEvent(chunk: Chunk(bytes: event.raw), facts: facts, error: nil)
         }
         let error = value["error"].flatMap { $0.isNull ? nil : $0 }

@@ -35,7 +35,8 @@ struct Ask: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let text = prompt == "-" ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : prompt
+        let text =
+            prompt == "-" ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : prompt
         let clock = SystemClock()
         let start = clock.now
         let client = SidecarClient(server: server, authorization: try SidecarClient.authorization(env: apiKeyEnv))
@@ -87,7 +88,9 @@ private final class Answering {
 
     func take(_ bytes: [UInt8]) throws {
         for event in try decoder.feed(bytes) {
-            if let message = ErrorText.message(in: event.data) { throw CommandFailure("the answer broke off: \(message)") }
+            if let message = ErrorText.message(in: event.data) {
+                throw CommandFailure("the answer broke off: \(message)")
+            }
             guard let piece = DeltaText.content(in: event.data) else { continue }
             text += piece
             guard prints else { continue }

@@ -25,7 +25,9 @@ struct ConfigCommand: AsyncParsableCommand {
             for warning in reading.warnings { note("warning: \(warning.rendered(file: config))") }
             try reading.configuration.checkServable()
             _ = try reading.configuration.secrets(environment: environment)
-            print("\(config): ok, \(reading.configuration.upstreams.count) upstreams, \(reading.configuration.routes.count) routes")
+            print(
+                "\(config): ok, \(reading.configuration.upstreams.count) upstreams, \(reading.configuration.routes.count) routes"
+            )
         }
     }
 

@@ -41,8 +41,11 @@ struct Explain: AsyncParsableCommand {
     func run() async throws {
         let routes = try ConfigurationFile(path: config).read(Environment.all).configuration.routeTable
         let authorization = try SidecarClient.authorization(env: apiKeyEnv)
-        let explained = try files.map { try Explained(file: $0, kind: kind, routes: routes, authorization: authorization) }
-        let differences = explained.count == 2
+        let explained = try files.map {
+            try Explained(file: $0, kind: kind, routes: routes, authorization: authorization)
+        }
+        let differences =
+            explained.count == 2
             ? try JSONDifference.between(explained[0].canonical, explained[1].canonical) : []
         json ? printJSON(explained, differences) : printText(explained, differences)
         if explained.count == 2, explained[0].request.key != explained[1].request.key { throw ExitCode(1) }
@@ -144,7 +147,9 @@ struct BodyFile {
 
     func bytes() throws -> [UInt8] {
         if path == "-" { return Array(FileHandle.standardInput.readDataToEndOfFile()) }
-        guard let data = FileManager.default.contents(atPath: path) else { throw CommandFailure("\(path): cannot be read") }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("\(path): cannot be read")
+        }
         return Array(data)
     }
 }

@@ -13,7 +13,8 @@ struct SidecarClient: Sendable {
     init(server: String, authorization: Secret? = nil) {
         if server.hasPrefix("unix:") {
             let path = server.dropFirst(5).utf8.map { byte in
-                let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                let isPlain =
+                    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
                 return isPlain ? String(UnicodeScalar(byte)) : "%" + [byte].hexadecimal.uppercased()
             }.joined()
             base = "http+unix://\(path)"

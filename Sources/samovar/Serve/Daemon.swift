@@ -104,7 +104,9 @@ final class Daemon: Sendable {
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
             metrics: metrics)
-        let store = try configuration.redisSettings(secrets).map { try RedisStore(settings: $0, group: group, logger: logger) }
+        let store = try configuration.redisSettings(secrets).map {
+            try RedisStore(settings: $0, group: group, logger: logger)
+        }
         let clients = configuration.upstreams.map { upstream in
             HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
         }
@@ -112,7 +114,8 @@ final class Daemon: Sendable {
         let pipeline = Pipeline(
             l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
             settings: configuration.pipelineSettings(), lanes: loops)
-        let passing = zip(configuration.upstreams, clients).first { $0.0.name == configuration.passingUpstream?.name }?.1
+        let passing = zip(configuration.upstreams, clients).first { $0.0.name == configuration.passingUpstream?.name }?
+            .1
         let front = Front(
             pipeline: pipeline, passThrough: passing, clock: clock, settings: configuration.frontSettings(),
             loops: loops)
@@ -244,7 +247,8 @@ extension Configuration {
         let errors = routes.enumerated().flatMap { index, route in
             route.upstreams.filter { !known.contains($0) }.map {
                 ConfigurationError(
-                    path: "routes[\(index)].upstreams", place: .nowhere, message: "'\($0)' is not running; restart for it")
+                    path: "routes[\(index)].upstreams", place: .nowhere,
+                    message: "'\($0)' is not running; restart for it")
             }
         }
         guard errors.isEmpty else { throw ConfigurationErrors(file: nil, errors: errors) }

@@ -41,9 +41,9 @@ extension Configuration {
                 }))
     }
 
-    /// Who answers paths that no route knows: the first upstream of the last route, which takes what no other does.
+    /// Who answers paths that are not ours: the first upstream of the route that takes whatever it is.
     var passingUpstream: UpstreamConfiguration? {
-        routes.last.flatMap { upstreams(of: $0).first }
+        routeTable.forAnything.flatMap { route in upstreams.first { $0.name == route.upstreams.first } }
     }
 
     func redisSettings(_ secrets: ConfigurationSecrets) -> RedisSettings? {

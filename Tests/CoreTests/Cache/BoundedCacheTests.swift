@@ -94,7 +94,8 @@ struct ExpectedLRUTests {
         guard TestData.isPresent, let lines = try? TestData.lines("cache/expected-lru.tsv") else { return [] }
         return lines.dropFirst().compactMap { line in
             let columns = line.split(separator: "\t").map(String.init)
-            guard columns.count >= 6, columns[2] == "LRU", let capacity = Int(columns[3]), let requests = Int(columns[4]),
+            guard columns.count >= 6, columns[2] == "LRU", let capacity = Int(columns[3]),
+                let requests = Int(columns[4]),
                 let hits = Int(columns[5])
             else { return nil }
             return Expectation(trace: columns[0], mode: columns[1], capacity: capacity, requests: requests, hits: hits)

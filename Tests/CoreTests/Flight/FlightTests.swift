@@ -47,11 +47,11 @@ struct FlightTests {
         let nobodySleeps = flight.append(chunk("Hel")).woken
         let bob = flight.joined()
 
-        let replayed = flight.read(at: 0, by: bob).word
-        let caughtUp = flight.read(at: 1, by: bob).word
+        let replayed = flight.read(at: 0, by: bob, at: .zero).word
+        let caughtUp = flight.read(at: 1, by: bob, at: .zero).word
         let lay = flight.fallsAsleep("bob", as: bob, at: 1)
         let woken = flight.append(chunk("lo")).woken
-        let live = flight.read(at: 1, by: bob).word
+        let live = flight.read(at: 1, by: bob, at: .zero).word
 
         #expect(nobodySleeps == [])
         #expect(replayed == "Hel")
@@ -77,7 +77,7 @@ struct FlightTests {
     func looksAgain() {
         var flight = Names(limits: .init())
         let alice = flight.joined()
-        let looked = flight.read(at: 0, by: alice).word
+        let looked = flight.read(at: 0, by: alice, at: .zero).word
         _ = flight.append(chunk("x"))
         let awake = flight.fallsAsleep("alice", as: alice, at: 0)
         #expect(looked == "(wait)")
@@ -93,7 +93,7 @@ struct FlightTests {
         let again = flight.land(.complete)
         let late = flight.append(chunk("y")).woken
         let bob = flight.joined()
-        let ends = [flight.read(at: 1, by: alice).word, flight.read(at: 1, by: bob).word]
+        let ends = [flight.read(at: 1, by: alice, at: .zero).word, flight.read(at: 1, by: bob, at: .zero).word]
         #expect(again.isEmpty)
         #expect(late == [])
         #expect(ends == ["(cut)", "(cut)"])
@@ -123,7 +123,7 @@ struct FlightTests {
         let left = flight.leave(alice)
         _ = flight.append(chunk("x"))
         let bob = flight.joined()
-        let seen = flight.read(at: 0, by: bob).word
+        let seen = flight.read(at: 0, by: bob, at: .zero).word
         #expect(left.cancelUpstream == false)
         #expect(seen == "x")
     }
@@ -149,19 +149,32 @@ struct FlightTests {
         #expect(over == nil)
     }
 
-    @Test("cuts a follower that falls too far behind, and nobody else")
+    @Test("cuts a follower that stays too far behind, and nobody else")
     func lagging() {
-        var flight = Names(limits: .init(followerLagMax: 10))
+        var flight = Names(limits: .init(followerLagMax: 10, followerLagGrace: .seconds(1)))
         let slow = flight.joined()
         let quick = flight.joined()
-        for index in 0..<4 {
+        for index in 0..<6 {
             _ = flight.append(chunk("1234"))
-            _ = flight.read(at: index, by: quick)
+            _ = flight.read(at: index, by: quick, at: .zero)
         }
-        let ofSlow = flight.read(at: 0, by: slow).word
-        let ofQuick = flight.read(at: 4, by: quick).word
-        #expect(ofSlow == "(lagged)")
+        let first = flight.read(at: 0, by: slow, at: .zero).word
+        let later = flight.read(at: 1, by: slow, at: Instant(nanoseconds: 1_000_000_000)).word
+        let ofQuick = flight.read(at: 6, by: quick, at: Instant(nanoseconds: 1_000_000_000)).word
+        #expect(first == "1234")
+        #expect(later == "(lagged)")
         #expect(ofQuick == "(wait)")
+    }
+
+    @Test("cuts nobody for a burst that is read in time")
+    func burst() {
+        var flight = Names(limits: .init(followerLagMax: 10, followerLagGrace: .seconds(1)))
+        let alice = flight.joined()
+        for _ in 0..<10 { _ = flight.append(chunk("1234")) }
+        for index in 0..<10 { _ = flight.read(at: index, by: alice, at: .zero) }
+        _ = flight.append(chunk("1234"))
+        let later = flight.read(at: 10, by: alice, at: Instant(nanoseconds: 2_000_000_000)).word
+        #expect(later == "1234")
     }
 
     @Test("does not hold what was there before a follower came against it")
@@ -170,9 +183,9 @@ struct FlightTests {
         _ = flight.join()
         for _ in 0..<100 { _ = flight.append(chunk("1234")) }
         let late = flight.joined()
-        let first = flight.read(at: 0, by: late).word
+        let first = flight.read(at: 0, by: late, at: .zero).word
         _ = flight.append(chunk("1234"))
-        let second = flight.read(at: 1, by: late).word
+        let second = flight.read(at: 1, by: late, at: .zero).word
         #expect(first == "1234")
         #expect(second == "1234")
     }

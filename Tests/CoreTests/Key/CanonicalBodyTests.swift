@@ -12,7 +12,8 @@ struct CanonicalBodyTests {
     @Test("sorts the members of the tool calls that messages tell of")
     func sortsToolCalls() throws {
         #expect(
-            try canonical(#"{"messages":[{"tool_calls":[{"type":"function","function":{"name":"f","arguments":"{}"}}]}]}"#)
+            try canonical(
+                #"{"messages":[{"tool_calls":[{"type":"function","function":{"name":"f","arguments":"{}"}}]}]}"#)
                 == #"{"messages":[{"tool_calls":[{"function":{"arguments":"{}","name":"f"},"type":"function"}]}]}"#)
     }
 
@@ -113,7 +114,9 @@ struct CanonicalBodyTests {
 
     @Test("refuses invalid UTF-8 and says at which byte")
     func invalidUTF8() {
-        #expect(throws: BodyError.invalidUTF8(at: 6)) { try CanonicalBody(Array(#"{"a":""#.utf8) + [0xFF, 0x22, 0x7D]) }
+        #expect(throws: BodyError.invalidUTF8(at: 6)) {
+            try CanonicalBody(Array(#"{"a":""#.utf8) + [0xFF, 0x22, 0x7D])
+        }
         #expect(throws: BodyError.self) { try CanonicalBody(Array(#"{"a":""#.utf8) + [0xC0, 0x80, 0x22, 0x7D]) }
         #expect(throws: BodyError.self) { try CanonicalBody(Array(#"{"a":""#.utf8) + [0xED, 0xA0, 0x80, 0x22, 0x7D]) }
     }
@@ -151,9 +154,12 @@ struct KeyPropertyTests {
             #"{"role":"\#(roles.randomElement(using: &random)!)","content":"text \#(UInt32.random(in: 0 ... .max, using: &random))"}"#
         }
         var members = [
-            ("model", #""m\#(Int.random(in: 0...9, using: &random))""#), ("messages", "[\(messages.joined(separator: ","))]"),
-            ("temperature", "\(Int.random(in: 1...20, using: &random))e-1"), ("seed", "\(Int.random(in: 1...99, using: &random))"),
-            ("n", "\(Int.random(in: 1...4, using: &random))"), ("user", #""u\#(Int.random(in: 0...9, using: &random))""#),
+            ("model", #""m\#(Int.random(in: 0...9, using: &random))""#),
+            ("messages", "[\(messages.joined(separator: ","))]"),
+            ("temperature", "\(Int.random(in: 1...20, using: &random))e-1"),
+            ("seed", "\(Int.random(in: 1...99, using: &random))"),
+            ("n", "\(Int.random(in: 1...4, using: &random))"),
+            ("user", #""u\#(Int.random(in: 0...9, using: &random))""#),
             ("tools", #"[{"type":"function","function":{"name":"f\#(Int.random(in: 0...9, using: &random))"}}]"#),
             ("response_format", #"{"type":"json_object","x":\#(Int.random(in: 0...9, using: &random))}"#),
             ("unknown_\(Int.random(in: 0...9, using: &random))", #"{"a":[1,2,{"b":null}]}"#),
@@ -196,7 +202,9 @@ struct KeyPropertyTests {
         for _ in 0..<200 {
             let members = Self.members(&random)
             let before = try CanonicalBody(Self.body(members)).digest()
-            let delivery = [("stream", "true"), ("stream_options", #"{"include_usage":true}"#), ("cache", #"{"ttl":5}"#)]
+            let delivery = [
+                ("stream", "true"), ("stream_options", #"{"include_usage":true}"#), ("cache", #"{"ttl":5}"#),
+            ]
             let added = members + [delivery.randomElement(using: &random)!]
             #expect(try CanonicalBody(Self.body(added)).digest() == before)
         }
@@ -211,7 +219,9 @@ struct KeyPropertyTests {
 
     @Test("numbers that a double cannot tell apart are different requests")
     func neighbours() throws {
-        func digest(_ seed: String) throws -> BodyDigest { try CanonicalBody(Array(#"{"seed":\#(seed)}"#.utf8)).digest() }
+        func digest(_ seed: String) throws -> BodyDigest {
+            try CanonicalBody(Array(#"{"seed":\#(seed)}"#.utf8)).digest()
+        }
         #expect(try digest("9007199254740992") != digest("9007199254740993"))
         #expect(try digest("1") == digest("1.0"))
     }

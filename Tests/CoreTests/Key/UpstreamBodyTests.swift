@@ -3,7 +3,8 @@ import Testing
 
 private func sent(_ body: String, stream: Bool? = nil, includeUsage: Bool = false) throws -> String {
     let canonical = try CanonicalBody(Array(body.utf8))
-    return String(decoding: UpstreamBody(stream: stream, includeUsage: includeUsage).bytes(of: canonical), as: UTF8.self)
+    return String(
+        decoding: UpstreamBody(stream: stream, includeUsage: includeUsage).bytes(of: canonical), as: UTF8.self)
 }
 
 @Suite("What an upstream is sent")
@@ -46,10 +47,12 @@ struct UpstreamBodyTests {
 
     @Test("asks for the other form, and drops stream_options where no stream is asked for")
     func otherForm() throws {
-        #expect(try sent(#"{"a":1}"#, stream: true, includeUsage: true)
-            == #"{"a":1,"stream":true,"stream_options":{"include_usage":true}}"#)
+        #expect(
+            try sent(#"{"a":1}"#, stream: true, includeUsage: true)
+                == #"{"a":1,"stream":true,"stream_options":{"include_usage":true}}"#)
         #expect(try sent(#"{"a":1,"stream":false}"#, stream: true) == #"{"a":1,"stream":true}"#)
-        #expect(try sent(#"{"stream":true,"stream_options":{"include_usage":true},"a":1}"#, stream: false)
-            == #"{"stream":false,"a":1}"#)
+        #expect(
+            try sent(#"{"stream":true,"stream_options":{"include_usage":true},"a":1}"#, stream: false)
+                == #"{"stream":false,"a":1}"#)
     }
 }

@@ -5,7 +5,8 @@ private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: millise
 
 @Suite("A breaker")
 struct BreakerTests {
-    private let settings = Breaker.Settings(failureMax: 3, openForMin: .milliseconds(100), openForMax: .milliseconds(400))
+    private let settings = Breaker.Settings(
+        failureMax: 3, openForMin: .milliseconds(100), openForMax: .milliseconds(400))
 
     private func opened() -> Breaker {
         var breaker = Breaker(settings: settings)

@@ -1,6 +1,7 @@
 import SamovarCore
-@testable import SamovarEngine
 import Synchronization
+
+@testable import SamovarEngine
 
 /// An upstream that does what the scene's script says.
 final class SimUpstream: Upstream {
@@ -149,7 +150,8 @@ struct Scene: Sendable {
     }
 
     func request(
-        _ prompt: String = "p", stream: Bool = false, members: String = "", _ change: (inout Controls) -> Void = { _ in }
+        _ prompt: String = "p", stream: Bool = false, members: String = "",
+        _ change: (inout Controls) -> Void = { _ in }
     ) -> Request {
         let body = #"{"model":"m","prompt":"\#(prompt)","stream":\#(stream)\#(members)}"#
         var arrival = Request.Arrival(kind: .chat, body: Array(body.utf8))

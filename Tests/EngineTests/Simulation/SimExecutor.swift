@@ -1,7 +1,8 @@
 import SamovarCore
-@testable import SamovarEngine
 import Synchronization
 import TestSupport
+
+@testable import SamovarEngine
 
 /// Runs all tasks of one simulation on the caller's thread, in an order that the seed decides.
 ///

@@ -42,10 +42,11 @@ extension RealProcesses {
             #expect(reply.status == 408)
         }
 
-        @Test("a pipelined request that stops half-way is answered 408, after the one before it")
+        @Test("a pipelined request that stops half-way is ended, after the one before it")
         func halfPipelined() throws {
             let scene = try Scene("--json-ms", "100") {
-                $0.limits = ["header_timeout": "300ms", "idle_timeout": "20s"]
+                // A head that began in the same read as the end of the request before it counts as idle time.
+                $0.limits = ["header_timeout": "300ms", "idle_timeout": "1s"]
             }
             let connection = try scene.sidecar.connect()
 

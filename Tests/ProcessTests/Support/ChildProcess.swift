@@ -132,8 +132,8 @@ enum Program {
     /// Beside the tests themselves, unless the environment says otherwise.
     static let folder: String = {
         if let named = ProcessInfo.processInfo.environment["SAMOVAR_BIN_DIR"] { return named }
-        let self_ = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? self_
+        let ownPID = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? ownPID
         return URL(fileURLWithPath: bundle).deletingLastPathComponent().path
     }()
 }

@@ -5,7 +5,8 @@ import Testing
 private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 
 private func head(
-    _ headers: [(String, String)] = [("host", "localhost")], target: String = "/v1/chat/completions", method: String = "POST"
+    _ headers: [(String, String)] = [("host", "localhost")], target: String = "/v1/chat/completions",
+    method: String = "POST"
 ) -> RequestHead {
     RequestHead(method: method, target: target, headers: headers.map { (name: $0.0, value: $0.1) })
 }
@@ -22,9 +23,12 @@ struct RequestAssemblyTests {
     @Test(
         "refuses whatever makes the end of a request doubtful",
         arguments: [
-            [("content-length", "5"), ("transfer-encoding", "chunked")], [("content-length", "5"), ("content-length", "5")],
-            [("content-length", "+5")], [("content-length", "-1")], [("content-length", "")], [("content-length", "5, 5")],
-            [("content-length", "18446744073709551616")], [("content-length", "0x5")], [("transfer-encoding", "xchunked")],
+            [("content-length", "5"), ("transfer-encoding", "chunked")],
+            [("content-length", "5"), ("content-length", "5")],
+            [("content-length", "+5")], [("content-length", "-1")], [("content-length", "")],
+            [("content-length", "5, 5")],
+            [("content-length", "18446744073709551616")], [("content-length", "0x5")],
+            [("transfer-encoding", "xchunked")],
             [("transfer-encoding", "chunked, identity")], [("transfer-encoding", "identity")],
             [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
         ] as [[(String, String)]])
@@ -189,7 +193,8 @@ struct HeaderTests {
     @Test(
         "Retry-After is seconds or a date, within reason",
         arguments: [
-            ("7", Duration.seconds(7)), ("0", .zero), ("1000000000", .seconds(60)), ("99999999999999999999", .seconds(60)),
+            ("7", Duration.seconds(7)), ("0", .zero), ("1000000000", .seconds(60)),
+            ("99999999999999999999", .seconds(60)),
             ("-5", nil), ("", nil), ("soon", nil), ("Thu, 01 Jan 1970 00:01:40 GMT", .seconds(40)),
             ("Thu, 01 Jan 1970 00:00:10 GMT", .zero), ("Sun, 06 Nov 1994 08:49:37 GMT", .seconds(60)),
             ("Sun, 99 Nov 1994 08:49:37 GMT", nil),
@@ -203,7 +208,9 @@ struct HeaderTests {
         #expect(Duration(spelled: "250ms") == .milliseconds(250))
         #expect(Duration(spelled: "2s") == .seconds(2))
         #expect(Duration(spelled: "5m") == .seconds(300))
-        for text in ["", "2", "s", "-1s", "1.5s", "1h30m", "99999999999s", "2 s"] { #expect(Duration(spelled: text) == nil) }
+        for text in ["", "2", "s", "-1s", "1.5s", "1h30m", "99999999999s", "2 s"] {
+            #expect(Duration(spelled: text) == nil)
+        }
     }
 
     @Test("provenance is told in X-Cache and Cache-Status")

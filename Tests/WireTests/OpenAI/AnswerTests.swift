@@ -49,7 +49,10 @@ struct EventReaderTests {
         arguments: [
             (#"{"a":1,"usage":null,"b":2}"#, #"{"a":1,"b":2}"#), (#"{"a":1, "usage":null}"#, #"{"a":1}"#),
             (#"{"usage":null, "a":1}"#, #"{"a":1}"#), (#"{"choices":[],"usage":{"prompt_tokens":1}}"#, ""),
-            (#"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#, #"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#),
+            (
+                #"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#,
+                #"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#
+            ),
         ])
     func usage(data: String, shown: String) throws {
         let read = try EventReader.read(try event("data: \(data)\n\n"), usageAsked: true)
@@ -137,7 +140,8 @@ struct FoldTests {
         let unfold = try Unfold(body: Array(body.utf8), kind: .chat)
         let plain = text(unfold.events(withUsage: false))
         #expect(
-            plain == #"data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","#
+            plain
+                == #"data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","#
                 + #""content":"hi","tool_calls":[{"index":0,"id":"c"}]},"finish_reason":null}]}"# + "\n\n"
                 + #"data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#
                 + "\n\ndata: [DONE]\n\n")
@@ -169,12 +173,16 @@ struct ErrorReplyTests {
         #expect(text(ErrorReply(.refused(refusal), hidesCredential: false).body).contains("sk-ab12"))
     }
 
-    @Test("is JSON in OpenAI's shape for every failure", arguments: [
-        Failure.erred(body: Array("{}".utf8)), .unreachable(reason: "r"), .timedOut(.firstToken), .cut,
-        .malformed(reason: "r"), .tooLarge(limit: "answer_size_max"), .limited(limit: "flights_max", retryAfter: .seconds(1)),
-        .lagged, .notCached, .deadline, .draining,
-        .refused(Failure.Refusal(status: 500, contentType: "text/html", body: Array("<html>".utf8), retryAfter: nil)),
-    ])
+    @Test(
+        "is JSON in OpenAI's shape for every failure",
+        arguments: [
+            Failure.erred(body: Array("{}".utf8)), .unreachable(reason: "r"), .timedOut(.firstToken), .cut,
+            .malformed(reason: "r"), .tooLarge(limit: "answer_size_max"),
+            .limited(limit: "flights_max", retryAfter: .seconds(1)),
+            .lagged, .notCached, .deadline, .draining,
+            .refused(
+                Failure.Refusal(status: 500, contentType: "text/html", body: Array("<html>".utf8), retryAfter: nil)),
+        ])
     func shape(failure: Failure) {
         let reply = ErrorReply(failure, hidesCredential: false)
         #expect((400...599).contains(reply.status))

@@ -1,9 +1,10 @@
 import Crypto
 import Foundation
 import SamovarCore
-@testable import SamovarWire
 import TestSupport
 import Testing
+
+@testable import SamovarWire
 
 /// A recorded stream, and what the reference decoder reads from it.
 struct RecordedStream: Sendable, CustomTestStringConvertible {

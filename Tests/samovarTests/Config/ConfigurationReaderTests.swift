@@ -77,6 +77,7 @@ struct ConfigurationReaderTests {
         reasoning.match = .init(call: .chat, model: "deepseek-reasoner*")
         reasoning.upstreams = ["deepseek"]
         reasoning.ttl = .seconds(6 * 3_600)
+        reasoning.finishWhenLeft = true
         reasoning.key.ignore = ["user"]
         var expected = Configuration()
         expected.listen.binary = .tcp(host: "127.0.0.1", port: 7_601)

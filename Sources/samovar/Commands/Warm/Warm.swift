@@ -80,7 +80,9 @@ struct Warm: AsyncParsableCommand {
             emit("{\"bad\":\(bad.count),\"distinct\":\(keys.count),\"lines\":\(lines.count),\"to_ask\":\(asked)}\n")
         } else {
             let detail = kinds.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.value) \($0.key.rawValue)" }
-            emit("would ask \(asked) of \(lines.count) lines (\(detail.joined(separator: ", "))), \(keys.count) distinct\n")
+            emit(
+                "would ask \(asked) of \(lines.count) lines (\(detail.joined(separator: ", "))), \(keys.count) distinct\n"
+            )
         }
         if !bad.isEmpty { throw ExitCode(1) }
     }

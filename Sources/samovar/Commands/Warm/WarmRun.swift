@@ -86,7 +86,8 @@ struct WarmRun: Sendable {
                 guard failuresInARow < Self.failuresInARowMax else {
                     resume.save(progress)
                     throw CommandFailure(
-                        "\(Self.failuresInARowMax) lines failed in a row, the last: \(summary.failures.last?.reason ?? "")")
+                        "\(Self.failuresInARowMax) lines failed in a row, the last: \(summary.failures.last?.reason ?? "")"
+                    )
                 }
                 askNext()
             }
@@ -163,7 +164,9 @@ struct WarmBar {
         let tenths = done * 10 / total
         let rate = Double(done) / max(took.seconds, 0.001)
         let left = rate > 0 ? Int(Double(total - done) / rate) : 0
-        let figures = "\(done)/\(total), " + String(format: "%.1f", rate) + " a second, \(left) s left, \(summary.failedCount) failed"
+        let figures =
+            "\(done)/\(total), " + String(format: "%.1f", rate)
+            + " a second, \(left) s left, \(summary.failedCount) failed"
         if isTerminal {
             let filled = done * 30 / total
             let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
