@@ -412,7 +412,7 @@ struct PipelineTests {
         settings.flightLimits.followerLagMax = 50
         let (slow, quick) = try simulate(seed: 16) { [settings] _, clock in
             let scene = Scene(clock, settings: settings) { _, _ in
-                SimUpstream.stream(Array(repeating: "0123456789", count: 40))
+                SimUpstream.stream(Array(repeating: "0123456789", count: 400))
             }
             return try await scene.running {
                 async let slow = scene.ask(scene.request(stream: true), readingSlowly: .milliseconds(200))
@@ -424,7 +424,7 @@ struct PipelineTests {
             Issue.record("\(slow), \(quick)")
             return
         }
-        #expect(text.count == 406)
+        #expect(text.count == 4_006)
     }
 
     @Test("refuses one flight and one follower too many, by the limit's name")

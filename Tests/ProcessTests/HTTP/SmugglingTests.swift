@@ -7,6 +7,9 @@ extension RealProcesses {
         /// One scene for all: that it serves on after each of them is part of the promise.
         private static let scene = Result { try Scene { $0.limits = ["header_timeout": "2s"] } }
 
+        /// Apart from the hostile ones, whose calls may still be under way.
+        private static let pathScene = Result { try Scene { $0.limits = ["header_timeout": "2s"] } }
+
         @Test(
             "a request that could be read in two ways is refused, and its connection closed",
             arguments: HostileRequest.all)
@@ -61,7 +64,7 @@ extension RealProcesses {
                 "/v1/chat/completions\\", "/chat/completions/", "/", "/v1",
             ])
         func paths(path: String) throws {
-            let scene = try Self.scene.get()
+            let scene = try Self.pathScene.get()
             try scene.provider.forget()
 
             let reply = try scene.sidecar.exchange(RawRequest.post(path, body: HostileRequest.body))
