@@ -40,10 +40,13 @@ public struct Recording: Hashable, Sendable {
 
     /// All chunks, one after the other, as a caller is to see them. O(raw bytes).
     public func rendered(withUsage: Bool) throws(RecordingError) -> [UInt8] {
-        var output: [UInt8] = []
-        output.reserveCapacity(rawByteCount)
         var decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
         let showsAll = withUsage || !usageAsked
+        // A body is one chunk: it is handed out as it was decoded.
+        if showsAll, chunkCount == 1, let only = try decoder.next(), try decoder.next() == nil { return only.bytes }
+        var output: [UInt8] = []
+        output.reserveCapacity(rawByteCount)
+        decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
         while let chunk = try decoder.next() {
             if showsAll { output.append(contentsOf: chunk.bytes) } else { chunk.appendWithoutUsage(to: &output) }
         }

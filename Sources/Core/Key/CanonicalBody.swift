@@ -53,19 +53,23 @@ public struct CanonicalBody: Sendable {
     }
 
     /// Members that never make two requests different: how the answer is delivered, and what is meant for us.
-    public static let leftOut: Set<String> = ["stream", "stream_options", "cache"]
+    public static func isLeftOut(_ name: String) -> Bool {
+        name == "stream" || name == "stream_options" || name == "cache"
+    }
 
     /// The members that count, in canonical order, as `"name":value`.
     func counted(ignoring ignored: Set<String>) -> [ArraySlice<UInt8>] {
         members
-            .filter { !Self.leftOut.contains($0.name) && !ignored.contains($0.name) }
+            .filter { !Self.isLeftOut($0.name) && (ignored.isEmpty || !ignored.contains($0.name)) }
             .sorted { canonical[$0.canonicalName].lexicographicallyPrecedes(canonical[$1.canonicalName]) }
             .map { canonical[$0.canonical] }
     }
 
     /// The canonical text, as `samovar explain` prints it.
     public func canonicalText(ignoring ignored: Set<String> = []) -> [UInt8] {
-        var text = [UInt8(ascii: "{")]
+        var text: [UInt8] = []
+        text.reserveCapacity(canonical.count + members.count + 2)
+        text.append(UInt8(ascii: "{"))
         for member in counted(ignoring: ignored) {
             if text.count > 1 { text.append(UInt8(ascii: ",")) }
             text.append(contentsOf: member)
@@ -76,16 +80,7 @@ public struct CanonicalBody: Sendable {
 
     /// SHA-256 of the canonical text: the first of the key's two levels.
     public func digest(ignoring ignored: Set<String> = []) -> BodyDigest {
-        var hash = SHA256()
-        hash.update(data: [UInt8(ascii: "{")])
-        var isFirst = true
-        for member in counted(ignoring: ignored) {
-            if !isFirst { hash.update(data: [UInt8(ascii: ",")]) }
-            isFirst = false
-            hash.update(data: member)
-        }
-        hash.update(data: [UInt8(ascii: "}")])
-        return BodyDigest(bytes: Array(hash.finalize()))
+        BodyDigest(bytes: Array(SHA256.hash(data: canonicalText(ignoring: ignored))))
     }
 }
 

@@ -61,21 +61,28 @@ extension RequestKey {
     ) {
         var parts: [UInt8] = []
         parts.reserveCapacity(256)
-        func part(_ bytes: some Collection<UInt8>) {
+        func count(_ byteCount: Int) {
             for shift in stride(from: 56, through: 0, by: -8) {
-                parts.append(UInt8(truncatingIfNeeded: UInt64(bytes.count) >> UInt64(shift)))
+                parts.append(UInt8(truncatingIfNeeded: UInt64(byteCount) >> UInt64(shift)))
             }
+        }
+        func part(_ bytes: [UInt8]) {
+            count(bytes.count)
             parts.append(contentsOf: bytes)
         }
-        part(CollectionOfOne(Self.schemaVersion))
+        func part(_ text: String) {
+            count(text.utf8.count)
+            parts.append(contentsOf: text.utf8)
+        }
+        part([Self.schemaVersion])
         part(tenant.keyed)
-        part(route.utf8)
-        part(kind.rawValue.utf8)
+        part(route)
+        part(kind.rawValue)
         for name in KeyedHeaders.names {
             // An absent header and an empty one are different requests.
-            part(headers[name].map { "+\($0)" }?.utf8 ?? "".utf8)
+            part(headers[name].map { "+" + $0 } ?? "")
         }
-        part(namespace.utf8)
+        part(namespace)
         part(body.bytes)
         self.init(bytes: Array(SHA256.hash(data: parts)))
     }

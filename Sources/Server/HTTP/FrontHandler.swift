@@ -20,6 +20,7 @@ final class FrontHandler: ChannelDuplexHandler {
     private let settings: FrontSettings
     private let pace: ConnectionPace
     private var head: HTTPRequestHead?
+    private var knownHead: RequestHead?
     private var assembly: RequestAssembly?
     private var exchange: Exchange?
     /// How the body of the reply that has begun ends; nil before its head.
@@ -89,7 +90,9 @@ final class FrontHandler: ChannelDuplexHandler {
         closesAfterReply = closesAfterReply || !head.isKeepAlive
         pace.machine.headCompleted(at: front.clock.now)
         let assembly = RequestAssembly(limits: settings.assembly, names: settings.names)
-        switch assembly.begin(RequestHead(head)) {
+        let known = RequestHead(head)
+        knownHead = known
+        switch assembly.begin(known) {
         case .read: break
         case .sayContinue:
             send(ReplyFraming.sayContinue, context)
@@ -104,9 +107,8 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     private func complete(_ context: ChannelHandlerContext) {
-        guard let head, let body = assembly.take()?.finish() else { return }
+        guard let known = knownHead.take(), let body = assembly.take()?.finish() else { return }
         pace.machine.requestCompleted()
-        let known = RequestHead(head)
         switch Endpoint(method: known.method, target: known.target) {
         case .api(let kind): ask(kind, known, body, context)
         case .other: pass(known, body, context)
@@ -254,7 +256,8 @@ final class FrontHandler: ChannelDuplexHandler {
         if isCut {
             closeNow(context)
         } else {
-            end(with: ReplyFraming.end(length ?? .untilClose), context)
+            let last = ReplyFraming.end(length ?? .untilClose)
+            end(with: context.channel.allocator.buffer(bytes: last), context)
         }
     }
 
@@ -262,11 +265,13 @@ final class FrontHandler: ChannelDuplexHandler {
         var headers = reply.headers
         if let wait = reply.retryAfterSeconds { headers.add("retry-after", String(wait)) }
         var output: [UInt8] = []
-        output.reserveCapacity(reply.body.count + headers.lines.count + 128)
+        output.reserveCapacity(headers.lines.count + 128)
         appendHead(reply.status, headers, .known(reply.body.count), to: &output)
+        var buffer = context.channel.allocator.buffer(capacity: output.count + reply.body.count)
+        buffer.writeBytes(output)
         // To HEAD the length is told, and the body is not sent.
-        if head?.method != .HEAD { output.append(contentsOf: reply.body) }
-        end(with: output, context)
+        if head?.method != .HEAD { buffer.writeBytes(reply.body) }
+        end(with: buffer, context)
     }
 
     /// Answers a request that is not read to its end, and closes: what follows on the connection cannot be trusted.
@@ -300,11 +305,11 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     /// Sends the last bytes of a reply, and goes on with the next request or closes.
-    private func end(with bytes: [UInt8], _ context: ChannelHandlerContext) {
+    private func end(with bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         exchange = nil
         head = nil
         pace.machine.answered(at: front.clock.now)
-        let buffer = wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes))
+        let buffer = wrapOutboundOut(bytes)
         guard closesAfterReply else {
             context.writeAndFlush(buffer, promise: nil)
             return takeWaiting(context)

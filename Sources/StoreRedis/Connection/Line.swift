@@ -49,6 +49,8 @@ final class Line: Sendable {
 
     /// Whether commands may be sent. A guess by the time it is read.
     var isLive: Bool { live.load(ordering: .acquiring) }
+    /// Whether the caller runs on this line's event loop.
+    var isHere: Bool { loop.inEventLoop }
     /// How many requests have been given to it and not been settled.
     var pendingCount: Int { load.load(ordering: .relaxed) }
 

@@ -5,7 +5,8 @@ import SamovarEngine
 
 /// Sends commands over a few connections that come back by themselves.
 ///
-/// A command goes to the live connection with the least to do. It has a deadline from the moment it is asked for; when
+/// A command goes to the live connection of the event loop that it is asked for on, as that wakes nobody, unless
+/// another one has much less to do. It has a deadline from the moment it is asked for; when
 /// no connection is live it fails at once. Nothing is sent twice.
 final class RedisClient: Sendable {
     private let lines: [Line]
@@ -83,11 +84,14 @@ final class RedisClient: Sendable {
         for line in lines { await line.shutdown() }
     }
 
+    /// What waking another thread costs, in commands waiting.
+    private static let hopCost = 64
+
     private func leastLoaded(besides avoided: Line? = nil) -> Line? {
         var chosen: Line?
         var chosenCount = Int.max
         for line in lines where line.isLive && line !== avoided {
-            let count = line.pendingCount
+            let count = line.pendingCount + (line.isHere ? 0 : Self.hopCost)
             if count < chosenCount { (chosen, chosenCount) = (line, count) }
         }
         return chosen

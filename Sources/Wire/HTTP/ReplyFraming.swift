@@ -20,11 +20,18 @@ public struct ReplyFraming: Hashable, Sendable {
         }
 
         /// Adds one line. Control characters, which could begin another line, are left out of the value.
-        public mutating func add(_ name: StaticString, _ value: some StringProtocol) {
+        public mutating func add(_ name: StaticString, _ value: String) {
             name.withUTF8Buffer { lines.append(contentsOf: $0) }
             lines.append(UInt8(ascii: ":"))
             lines.append(UInt8(ascii: " "))
-            for byte in value.utf8 where byte >= 0x20 && byte != 0x7F { lines.append(byte) }
+            var value = value
+            value.withUTF8 { bytes in
+                if bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+                    for byte in bytes where byte >= 0x20 && byte != 0x7F { lines.append(byte) }
+                } else {
+                    lines.append(contentsOf: bytes)
+                }
+            }
             lines.append(0x0D)
             lines.append(0x0A)
         }

@@ -120,7 +120,7 @@ private struct Explained {
             request = try Request(arrival, routes: routes)
             canonical = body.canonicalText(ignoring: request.route.ignored)
             let ignored = request.route.ignored
-            leftOut = body.members.map(\.name).filter { CanonicalBody.leftOut.contains($0) || ignored.contains($0) }
+            leftOut = body.members.map(\.name).filter { CanonicalBody.isLeftOut($0) || ignored.contains($0) }
         } catch let error as BodyError {
             throw CommandFailure("\(file): \(error.message)")
         } catch let error as RequestError {
