@@ -49,9 +49,18 @@ struct SidecarClient: Sendable {
         return try await send(request)
     }
 
+    /// For the life of the command. A sidecar that is not there is not waited for.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(2)
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     private func send(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
         do {
-            return try await HTTPClient.shared.execute(request, timeout: .minutes(30))
+            return try await Self.client.execute(request, timeout: .minutes(30))
         } catch {
             throw CommandFailure("no sidecar answers at \(base); is `samovar serve` running there?")
         }

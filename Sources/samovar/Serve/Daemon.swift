@@ -29,8 +29,7 @@ final class Daemon: Sendable {
         let level = LogLevel(Logger.Level(configuration.log.level))
         self.level = level
         logger = Logger(label: "samovar") { JSONLog(label: $0, level: level) }
-        drain = Lock(
-            Drain(settings: Drain.Settings(acceptFor: configuration.drain.acceptFor, grace: configuration.drain.grace)))
+        drain = Lock(Drain(settings: Drain.Settings(configuration.drain)))
     }
 
     /// Everything that runs.
@@ -211,6 +210,10 @@ final class Daemon: Sendable {
             parts.front.reconfigure(new.frontSettings())
             parts.pipeline.reconfigure(new.pipelineSettings())
             level.current = Logger.Level(new.log.level)
+            drain.withLock { [new] drain in
+                // One that has begun goes on as it began.
+                if drain.isReady { drain = Drain(settings: Drain.Settings(new.drain)) }
+            }
             lastReload.withLock { $0 = true }
             logger.info("reloaded")
             if !later.isEmpty {
@@ -238,7 +241,6 @@ extension Configuration {
         cache.staleTTL = new.staleTTL
         cache.hitForMissTTL = new.hitForMissTTL
         limits.connectionsMax = connectionsMax
-        drain = old.drain
     }
 
     /// Routes may name only upstreams that are running.
@@ -252,6 +254,12 @@ extension Configuration {
             }
         }
         guard errors.isEmpty else { throw ConfigurationErrors(file: nil, errors: errors) }
+    }
+}
+
+extension Drain.Settings {
+    init(_ drain: Configuration.Drain) {
+        self.init(acceptFor: drain.acceptFor, grace: drain.grace)
     }
 }
 
