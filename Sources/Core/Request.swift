@@ -77,7 +77,8 @@ public struct Request: Sendable {
         self.body = body
         headers = arrival.headers
         authorization = route.credential == .callers ? arrival.authorization : nil
-        form = facts.stream ? .stream : .body
+        // Nothing else streams: elsewhere the member means nothing to us.
+        form = facts.stream && (arrival.kind == .chat || arrival.kind == .completions) ? .stream : .body
         wantsUsage = facts.includeUsage
         let controls = arrival.controls.merged(with: facts.controls)
         self.controls = controls
@@ -118,11 +119,13 @@ private struct BodyFacts {
     /// Whether the provider keeps something, or answers from something it keeps: no two such calls are the same.
     var hasSideEffects = false
 
+    private static let modelByteMax = 512
+
     init(_ body: CanonicalBody?) throws(BodyError) {
         guard let body else { return }
         if let member = body["model"] {
-            guard let name = body.string(of: member.value) else {
-                throw .wrongType(member: "model", expected: "a string")
+            guard member.value.count <= Self.modelByteMax, let name = body.string(of: member.value) else {
+                throw .wrongType(member: "model", expected: "a string of at most \(Self.modelByteMax) bytes")
             }
             model = name
         }

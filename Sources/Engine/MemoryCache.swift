@@ -36,6 +36,20 @@ public final class MemoryCache: Sendable {
     public func set(_ key: RequestKey, _ stored: StoredAnswer) {
         let weight = Self.weight(of: stored.answer)
         let action = entries.withLock { $0.set(key, stored, weight: weight) }
+        count(action)
+    }
+
+    /// Keeps what came from L2, unless something newer has been put here meanwhile.
+    public func fill(_ key: RequestKey, _ stored: StoredAnswer) {
+        let weight = Self.weight(of: stored.answer)
+        let action = entries.withLock { entries -> BoundedCache<RequestKey, StoredAnswer, LRUPolicy>.SetAction? in
+            if let there = entries.peek(key), there.freshness.bornAt > stored.freshness.bornAt { return nil }
+            return entries.set(key, stored, weight: weight)
+        }
+        if let action { count(action) }
+    }
+
+    private func count(_ action: BoundedCache<RequestKey, StoredAnswer, LRUPolicy>.SetAction) {
         metrics.evictions[.size].add(action.evicted.count)
         if !action.isAdmitted { metrics.evictions[.itemSize].add(1) }
     }

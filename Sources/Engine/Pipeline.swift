@@ -192,7 +192,7 @@ public final class Pipeline: Sendable {
         guard request.sharing == .stored, !request.controls.noCache, let stored = await store?.get(request.key) else {
             return .failed(.notCached, isFollower: false)
         }
-        l1.set(request.key, stored)
+        l1.fill(request.key, stored)
         return reply(stored, to: request, hit: .l2Hit, at: clock.now) ?? .failed(.notCached, isFollower: false)
     }
 
@@ -246,7 +246,8 @@ public final class Pipeline: Sendable {
             flight.land(with: stored, from: result)
             return
         }
-        let outcome = await attempt(flight)
+        // Whoever wanted it may have gone during the look-up.
+        let outcome = flight.isAbandoned ? .abandoned : await attempt(flight)
         if bugs.contains(.unlistedBeforeKept) {
             flights.unlist(takeoff)
             await Task.yield()
@@ -270,7 +271,7 @@ public final class Pipeline: Sendable {
             return (stored, .l1Hit)
         }
         guard !l1.isMarked(request.key, at: now), let stored = await store?.get(request.key) else { return nil }
-        l1.set(request.key, stored)
+        l1.fill(request.key, stored)
         // An expired one stays in L1 for when the upstream fails.
         let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
         return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil

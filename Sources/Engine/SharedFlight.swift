@@ -94,6 +94,7 @@ final class SharedFlight: Sendable {
         }
     }
 
+    var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
     var origin: Origin? { state.withLock { $0.origin } }
     var usage: Usage? { state.withLock { $0.usage } }
     var isStored: Bool? { state.withLock { $0.isStored } }

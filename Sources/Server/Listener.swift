@@ -67,12 +67,16 @@ public final class Listener: Sendable {
 
     /// A killed process leaves its socket behind; one that somebody answers on is in use.
     private static func removeStale(_ path: String, _ group: any EventLoopGroup) async throws {
-        guard access(path, F_OK) == 0 else { return }
-        if let answered = try? await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get() {
+        var status = stat()
+        // Whatever else lies there is not ours to remove: binding will say so.
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
+        do {
+            let answered = try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
             try? await answered.close()
             throw AddressInUse()
+        } catch let error as IOError where error.errnoCode == ECONNREFUSED {
+            unlink(path)
         }
-        unlink(path)
     }
 
     private static func describe(_ server: any Channel, _ address: ListenAddress) -> String {

@@ -160,6 +160,9 @@ public final class HTTPUpstream: Upstream, PassThrough {
         } catch {
             throw Failure(transport: error, hasBegun: false)
         }
+        guard response.headers["content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
+            throw Failure.malformed(reason: "it is compressed, which was not asked for")
+        }
         try await began(
             PassReply(
                 status: Int(response.status.code), contentType: response.headers.first(name: "content-type"),

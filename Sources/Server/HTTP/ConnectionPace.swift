@@ -9,6 +9,7 @@ import SamovarWire
 final class ConnectionPace: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     var machine: ReadPace
     private let clock: any MonotonicClock
@@ -39,6 +40,13 @@ final class ConnectionPace: ChannelInboundHandler {
         if machine.isPadded { padded(context) }
     }
 
+    /// A slow reader may still be taking the last reply: the end comes after it.
+    private func closeAfterWrites(_ context: ChannelHandlerContext) {
+        let done = context.eventLoop.makePromise(of: Void.self)
+        done.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: done)
+    }
+
     private func look(_ context: ChannelHandlerContext) {
         guard context.channel.isActive else { return }
         let now = clock.now
@@ -47,7 +55,7 @@ final class ConnectionPace: ChannelInboundHandler {
             context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(now.duration(to: until).nanoseconds)) {
                 self.look(context)
             }
-        case .closeIdle: context.close(promise: nil)
+        case .closeIdle: closeAfterWrites(context)
         case .tooSlow: tooSlow(context)
         }
     }

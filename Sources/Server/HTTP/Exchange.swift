@@ -10,7 +10,8 @@ import SamovarWire
 final class Exchange: Sendable {
     enum Job: Sendable {
         case ask(Request)
-        case pass(PassRequest)
+        /// To this upstream: the one whose rule let it pass.
+        case pass(PassRequest, to: String?)
     }
 
     let job: Job

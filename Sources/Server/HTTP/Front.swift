@@ -10,7 +10,7 @@ import SamovarWire
 public final class Front: Sendable {
     let pipeline: Pipeline
     let clock: any MonotonicClock
-    private let passThrough: (any PassThrough)?
+    private let passThroughs: [String: any PassThrough]
     private let settings: Lock<Snapshot>
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
@@ -19,12 +19,12 @@ public final class Front: Sendable {
 
     /// - Parameter loops: the event loops of the connections, in the order of the pipeline's lanes.
     public init(
-        pipeline: Pipeline, passThrough: (any PassThrough)?, clock: any MonotonicClock, settings: FrontSettings,
+        pipeline: Pipeline, passThroughs: [String: any PassThrough], clock: any MonotonicClock, settings: FrontSettings,
         loops: [LoopExecutor]
     ) {
         precondition(!loops.isEmpty, "connections live on event loops")
         self.pipeline = pipeline
-        self.passThrough = passThrough
+        self.passThroughs = passThroughs
         self.clock = clock
         self.settings = Lock(Snapshot(settings))
         self.loops = loops
@@ -92,8 +92,8 @@ public final class Front: Sendable {
             await pipeline.serve(request, for: exchange.caller) { reply in
                 await self.deliver(reply, to: request, exchange)
             }
-        case .pass(let request):
-            await pass(request, exchange)
+        case .pass(let request, let upstream):
+            await pass(request, to: upstream, exchange)
         }
     }
 
@@ -208,8 +208,8 @@ public final class Front: Sendable {
 
     // MARK: Passing through
 
-    private func pass(_ request: PassRequest, _ exchange: Exchange) async {
-        guard let passThrough else {
+    private func pass(_ request: PassRequest, to upstream: String?, _ exchange: Exchange) async {
+        guard let passThrough = upstream.flatMap({ passThroughs[$0] }) else {
             exchange.finish(reply(to: .unreachable(reason: "there is no upstream"), exchange, isFollower: false))
             return
         }

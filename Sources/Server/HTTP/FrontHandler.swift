@@ -29,6 +29,8 @@ final class FrontHandler: ChannelDuplexHandler {
     private var waiting: Deque<HTTPServerRequestPart> = []
     private var wantsRead = false
     private var isTaking = false
+    /// What is still to happen for the exchange; cancelled with its end, so that nothing holds on to it.
+    private var timers: [Scheduled<Void>] = []
     private var closesAfterReply = false
     private var isClosing = false
     private var lastWrite: Instant
@@ -56,7 +58,11 @@ final class FrontHandler: ChannelDuplexHandler {
         guard !isClosing else { return }
         let part = unwrapInboundIn(data)
         // What comes while a request is served belongs to the next one.
-        if exchange != nil || !waiting.isEmpty { waiting.append(part) } else { take(part, context) }
+        if exchange != nil || !waiting.isEmpty || isBacklogged(context) {
+            waiting.append(part)
+        } else {
+            take(part, context)
+        }
     }
 
     private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
@@ -67,12 +73,19 @@ final class FrontHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Whether the caller takes less than it asks for: then nothing new is begun until it has taken what there is.
+    private func isBacklogged(_ context: ChannelHandlerContext) -> Bool {
+        head == nil && !context.channel.isWritable
+    }
+
     /// A reply is out: goes on with what has come meanwhile.
     private func takeWaiting(_ context: ChannelHandlerContext) {
         // A hit among them is answered in this very loop, and comes back here: one level is enough.
         guard !isTaking else { return }
         isTaking = true
-        while exchange == nil, !isClosing, let part = waiting.popFirst() { take(part, context) }
+        while exchange == nil, !isClosing, !isBacklogged(context), let part = waiting.popFirst() {
+            take(part, context)
+        }
         isTaking = false
         if wantsRead, waiting.count < Self.waitingPartsMax {
             wantsRead = false
@@ -138,7 +151,8 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     private func pass(_ head: RequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
-        let rule = front.currentSettings.pass
+        let settings = front.currentSettings
+        let rule = settings.pass
         guard rule.passes(head) else {
             return finish(FullReply(front.refused(ErrorReply(unknown: head), front.clock.now)), context)
         }
@@ -148,7 +162,8 @@ final class FrontHandler: ChannelDuplexHandler {
             authorization: rule.hasConfiguredKey ? nil : head.value("authorization").map(Secret.init), body: body)
         serve(
             Exchange(
-                .pass(request), hidesCredential: rule.hasConfiguredKey, startedAt: front.clock.now, lane: lane,
+                .pass(request, to: settings.passUpstream), hidesCredential: rule.hasConfiguredKey,
+                startedAt: front.clock.now, lane: lane,
                 handler: self, eventLoop: context.eventLoop), context)
     }
 
@@ -161,10 +176,11 @@ final class FrontHandler: ChannelDuplexHandler {
 
     /// The caller's own deadline ends only this caller.
     private func giveUp(_ exchange: Exchange, after timeout: Duration, _ context: ChannelHandlerContext) {
-        context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(timeout.nanoseconds)) {
+        let timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(timeout.nanoseconds)) {
             guard self.exchange === exchange else { return }
             exchange.caller.hangUp(.deadline)
         }
+        timers.append(timer)
     }
 
     /// A streaming caller is never left without a byte for long, whatever the upstream does.
@@ -174,13 +190,21 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     private func keepAlive(_ exchange: Exchange, after delay: Duration, _ context: ChannelHandlerContext) {
-        context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
+        let timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
             guard self.exchange === exchange, let context = self.context else { return }
             let due = self.settings.keepAliveInterval - self.lastWrite.duration(to: self.front.clock.now)
             guard due <= .zero else { return self.keepAlive(exchange, after: due, context) }
             if self.blockedWrite == nil { self.writeKeepAlive(exchange, context) }
             self.keepAlive(exchange, after: self.settings.keepAliveInterval, context)
         }
+        // The one before this has fired; a deadline of the caller's, if there is one, stands first.
+        if timers.count > 1 { timers.removeLast() }
+        timers.append(timer)
+    }
+
+    private func cancelTimers() {
+        for timer in timers { timer.cancel() }
+        timers.removeAll()
     }
 
     private func writeKeepAlive(_ exchange: Exchange, _ context: ChannelHandlerContext) {
@@ -211,8 +235,11 @@ final class FrontHandler: ChannelDuplexHandler {
 
     /// The process is leaving: after this reply, or at once where none is due.
     private func leave() {
+        guard !closesAfterReply || exchange == nil else { return }
         closesAfterReply = true
-        if exchange == nil, head == nil { context?.close(promise: nil) }
+        guard exchange == nil, head == nil, !isClosing, let context else { return }
+        // What was answered may still be on its way out: the end comes after it.
+        end(with: context.channel.allocator.buffer(capacity: 0), context)
     }
 
     // MARK: Replies
@@ -308,6 +335,7 @@ final class FrontHandler: ChannelDuplexHandler {
     private func end(with bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         exchange = nil
         head = nil
+        cancelTimers()
         pace.machine.answered(at: front.clock.now)
         let buffer = wrapOutboundOut(bytes)
         guard closesAfterReply else {
@@ -322,7 +350,9 @@ final class FrontHandler: ChannelDuplexHandler {
 
     private func closeNow(_ context: ChannelHandlerContext) {
         isClosing = true
-        exchange = nil
+        // A reset comes as an error before the connection is inactive: the caller leaves here or never.
+        exchange.take()?.caller.hangUp(.deadline)
+        cancelTimers()
         context.close(promise: nil)
     }
 
@@ -331,12 +361,14 @@ final class FrontHandler: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             blockedWrite.take()?.succeed(())
+            takeWaiting(context)
         }
         context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         exchange.take()?.caller.hangUp(.deadline)
+        cancelTimers()
         blockedWrite.take()?.fail(ChannelError.ioOnClosedChannel)
         context.fireChannelInactive()
     }

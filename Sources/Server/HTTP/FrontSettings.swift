@@ -5,6 +5,8 @@ import SamovarWire
 public struct FrontSettings: Sendable {
     public var routes: RouteTable
     public var pass: PassRule
+    /// The upstream that answers what passes through. `pass` was made for this one.
+    public var passUpstream: String?
     /// Of what passes through.
     public var passTimeouts: AnswerDeadlines.Timeouts {
         routes.forAnything?.timeouts ?? AnswerDeadlines.Timeouts()
@@ -24,6 +26,7 @@ public struct FrontSettings: Sendable {
     public init(
         routes: RouteTable,
         pass: PassRule,
+        passUpstream: String? = nil,
         names: RequestAssembly.Names = RequestAssembly.Names(),
         assembly: RequestAssembly.Limits = RequestAssembly.Limits(),
         pace: ReadPace.Limits = ReadPace.Limits(),
@@ -35,6 +38,7 @@ public struct FrontSettings: Sendable {
     ) {
         self.routes = routes
         self.pass = pass
+        self.passUpstream = passUpstream
         self.names = names
         self.assembly = assembly
         self.pace = pace

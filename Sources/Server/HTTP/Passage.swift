@@ -46,6 +46,11 @@ final class Passage: Sendable {
     private func pass(_ request: PassRequest, through passThrough: any PassThrough) async -> Failure? {
         do {
             try await passThrough.pass(request) { reply in
+                // What an upstream says about our own key is not for the caller.
+                if self.exchange.hidesCredential, reply.status == 401 || reply.status == 403 {
+                    throw Failure.refused(
+                        .init(status: reply.status, contentType: nil, body: [], retryAfter: nil))
+                }
                 self.begin(reply)
             } piece: { bytes in
                 self.state.withLock { $0.deadlines.sawToken(at: self.clock.now) }

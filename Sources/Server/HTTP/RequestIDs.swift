@@ -1,4 +1,4 @@
-/// Names for the replies of one connection: 16 hex digits, unlike any other's.
+/// Names for the replies of one connection: up to 16 hex digits, unlike any other's.
 ///
 /// A sequence seeded once, as asking the system for randomness costs a call each time (SplitMix64; Steele, Lea and
 /// Flood, OOPSLA 2014). They are names, no secrets.

@@ -7,12 +7,13 @@ extension Controls {
     public init(cacheControl text: String) {
         self.init()
         for directive in text.split(separator: ",") {
-            let parts = directive.split(separator: "=", maxSplits: 1).map { $0.trimmed.lowercased() }
+            let parts = directive.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { $0.trimmed.lowercased() }
             switch parts.first {
             case "no-store": noStore = true
             case "no-cache": noCache = true
             case "only-if-cached": onlyIfCached = true
-            case "max-age": maxAge = Self.seconds(parts.dropFirst().first)
+            case "max-age": maxAge = min(maxAge ?? .seconds(Self.secondsMax), Self.seconds(parts.dropFirst().first))
             case "max-stale":
                 // Without a number any staleness will do (RFC 9111, 5.2.1.2).
                 maxStale = parts.count == 1 ? .seconds(Self.secondsMax) : Self.seconds(parts[1])

@@ -98,8 +98,14 @@ extension JSONValue {
 }
 
 extension Usage {
+    /// Sums of these are kept for the life of a process, and must not overflow by what an upstream says.
+    private static let plausible = 0...1 << 40
+
     init?(_ value: JSONValue) {
-        guard let prompt = value["prompt_tokens"]?.integer else { return nil }
-        self.init(promptTokenCount: prompt, completionTokenCount: value["completion_tokens"]?.integer ?? 0)
+        let completion = value["completion_tokens"]?.integer ?? 0
+        guard let prompt = value["prompt_tokens"]?.integer, Self.plausible.contains(prompt),
+            Self.plausible.contains(completion)
+        else { return nil }
+        self.init(promptTokenCount: prompt, completionTokenCount: completion)
     }
 }

@@ -111,8 +111,9 @@ public struct EventDecoder: Sendable {
         switch String(decoding: buffer[text.lowerBound..<colon], as: UTF8.self) {
         case "data":
             let place = rawStart + valueStart - text.lowerBound
-            if let data = event.data {
-                event.data = data + [0x0A] + buffer[value]
+            if event.data != nil {
+                event.data?.append(0x0A)
+                event.data?.append(contentsOf: buffer[value])
                 event.dataPlace = nil
             } else {
                 event.data = Array(buffer[value])

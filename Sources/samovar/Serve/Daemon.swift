@@ -110,13 +110,12 @@ final class Daemon: Sendable {
             HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
         }
         let members = zip(configuration.upstreams, clients).map { UpstreamPool.Member($0, $1) }
+        let named = Dictionary(uniqueKeysWithValues: zip(configuration.upstreams.map(\.name), clients))
         let pipeline = Pipeline(
             l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
             settings: configuration.pipelineSettings(), lanes: loops)
-        let passing = zip(configuration.upstreams, clients).first { $0.0.name == configuration.passingUpstream?.name }?
-            .1
         let front = Front(
-            pipeline: pipeline, passThrough: passing, clock: clock, settings: configuration.frontSettings(),
+            pipeline: pipeline, passThroughs: named, clock: clock, settings: configuration.frontSettings(),
             loops: loops)
         let port = HTTPPort(front: front)
         let source = AdminSource(

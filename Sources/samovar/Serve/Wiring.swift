@@ -13,6 +13,7 @@ extension Configuration {
         return FrontSettings(
             routes: routeTable,
             pass: PassRule(named: Set(passthrough), hasConfiguredKey: passing?.apiKeyEnv != nil),
+            passUpstream: passing?.name,
             names: RequestAssembly.Names(
                 hosts: Set(listen.allowedHosts.map { $0.lowercased() }), origins: Set(listen.allowedOrigins)),
             assembly: RequestAssembly.Limits(bodySizeMax: limits.bodySizeMax, headerCountMax: limits.headerCountMax),

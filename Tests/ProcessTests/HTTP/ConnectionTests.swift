@@ -81,6 +81,36 @@ extension RealProcesses {
             #expect(Verifier().complaint(reply, to: Chat("and the others?")) == nil)
         }
 
+        @Test("a caller that resets its connection gives up its call", arguments: [false, true])
+        func reset(stream: Bool) throws {
+            let scene = try Scene("--first-token-ms", "20000")
+            let connection = try scene.sidecar.connect()
+            connection.send(RawRequest.post(body: Chat("gone", stream: stream).body))
+            #expect(try eventually { try scene.calls == 1 })
+
+            connection.reset()
+
+            #expect(try eventually { try scene.provider.counts().cancelled == 1 })
+            #expect(try eventually { try scene.sidecar.stats()["flights"].int == 0 })
+        }
+
+        @Test("a caller that pipelines hits and never reads is not answered into memory without end")
+        func pipelinedAndNeverRead() throws {
+            let scene = try Scene("--tokens", "20000")
+            let chat = Chat("large")
+            let size = try scene.ask(chat).body.count
+            let before = try scene.sidecar.residentSize()
+            let connection = try scene.sidecar.connect(receiveBuffer: 4_096)
+
+            let batch = (0..<400).flatMap { _ in RawRequest.post(body: chat.body) }
+            _ = connection.send(batch, within: .seconds(2))
+            _ = try scene.ask(Chat("and the others?"))
+            let grown = try scene.sidecar.residentSize() - before
+
+            #expect(size > 200_000)
+            #expect(grown < 50 * size)
+        }
+
         @Test("an empty line behind the last request of a connection costs no reply")
         func emptyLineBehind() throws {
             let scene = try Scene("--json-ms", "100")

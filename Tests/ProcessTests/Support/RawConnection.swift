@@ -29,6 +29,13 @@ final class RawConnection {
         descriptor = -1
     }
 
+    /// Goes without a goodbye: the peer gets a reset.
+    func reset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        close()
+    }
+
     /// Ends our side: nothing more will be sent.
     func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 

@@ -56,6 +56,17 @@ final class Sidecar: Sendable {
     let process: ChildProcess
     let http: SocketAddress
     let admin: SocketAddress
+
+    /// What the process has in memory, in bytes.
+    func residentSize() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(process.processID)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        guard let kibibytes = line.flatMap({ Int($0.filter(\.isNumber)) }) else {
+            throw HarnessError.odd("no VmRSS")
+        }
+        return kibibytes << 10
+    }
+
     private let folder: TemporaryFolder
 
     convenience init(upstream url: String, _ change: (inout SidecarSettings) -> Void = { _ in }) throws {

@@ -187,6 +187,8 @@ struct HeaderTests {
         #expect(controls.maxStale == .seconds(5))
         #expect(Controls(cacheControl: "max-age=x").maxAge == .zero)
         #expect(Controls(cacheControl: "max-age=-1").maxAge == .zero)
+        #expect(Controls(cacheControl: "max-age=0, max-age=3600").maxAge == .zero)
+        #expect(Controls(cacheControl: "max-stale=").maxStale == .zero)
         #expect((Controls(cacheControl: "max-stale").maxStale ?? .zero) > .seconds(1_000_000))
     }
 
