@@ -30,14 +30,14 @@ struct WarmProgressTests {
         progress.finished(1, failed: true)
         WarmResume(path: path + ".r", of: lines).save(progress)
         let loaded = try WarmResume(path: path + ".r", of: lines).load()
-        let todo = lines.numbered(loaded).map(\.number)
+        let remaining = lines.numbered(loaded).map(\.number)
         try "{}\n{}\n".write(toFile: path, atomically: true, encoding: .utf8)
         let changed = try WarmFile(path)
 
         #expect(lines.count == 2)
         #expect(lines.blanks == [2, 4])
         #expect(loaded == progress)
-        #expect(todo == [1, 3])
+        #expect(remaining == [1, 3])
         #expect(throws: CommandFailure.self) { try WarmResume(path: path + ".r", of: changed).load() }
     }
 }

@@ -52,20 +52,20 @@ struct Warm: AsyncParsableCommand {
     func run() async throws {
         let lines = try WarmFile(file)
         let resume = WarmResume(path: resumeFile ?? file + ".samovar-resume", of: lines)
-        let todo = restart ? WarmProgress() : try resume.load()
-        if dryRun { return try preview(lines, todo) }
+        let remaining = restart ? WarmProgress() : try resume.load()
+        if dryRun { return try preview(lines, remaining) }
         let client = SidecarClient(server: server, authorization: try SidecarClient.authorization(env: apiKeyEnv))
         let run = WarmRun(lines: lines, client: client, resume: resume, rate: rate, concurrency: concurrency)
-        let summary = try await run.run(from: todo, quiet: json)
+        let summary = try await run.run(from: remaining, quiet: json)
         emit(json ? summary.json + "\n" : summary.text + "\n")
         if summary.failedCount > 0 { throw ExitCode(1) }
     }
 
-    private func preview(_ lines: WarmFile, _ todo: WarmProgress) throws {
+    private func preview(_ lines: WarmFile, _ remaining: WarmProgress) throws {
         var kinds: [APIKind: Int] = [:]
         var bad: [String] = []
         var keys: Set<[UInt8]> = []
-        for (number, line) in lines.numbered(todo) {
+        for (number, line) in lines.numbered(remaining) {
             do throws(BodyError) {
                 let body = try CanonicalBody(line)
                 kinds[APIKind(guessedFrom: body), default: 0] += 1

@@ -57,8 +57,8 @@ struct WarmRun: Sendable {
     private static let failuresInARowMax = 20
 
     func run(from start: WarmProgress, quiet: Bool) async throws -> WarmSummary {
-        let todo = lines.numbered(start)
-        var bar = WarmBar(total: todo.count, isTerminal: isatty(STDERR_FILENO) == 1 && !quiet, quiet: quiet)
+        let remaining = lines.numbered(start)
+        var bar = WarmBar(total: remaining.count, isTerminal: isatty(STDERR_FILENO) == 1 && !quiet, quiet: quiet)
         var progress = start
         for number in lines.blanks { progress.passedOver(number) }
         var summary = WarmSummary()
@@ -68,8 +68,8 @@ struct WarmRun: Sendable {
         try await withThrowingTaskGroup(of: Outcome.self) { asking in
             var next = 0
             func askNext() {
-                guard next < todo.count else { return }
-                let (number, line) = todo[next]
+                guard next < remaining.count else { return }
+                let (number, line) = remaining[next]
                 let due = rate > 0 ? startedAt.advanced(by: .nanoseconds(Int64(Double(next) / rate * 1e9))) : startedAt
                 next += 1
                 asking.addTask { try await ask(number, line, at: due) }
