@@ -1,7 +1,7 @@
 import SamovarCore
 import Synchronization
 
-/// One number that only grows, or is set. Read while it is written.
+/// One number that only grows. Read while it is written.
 public final class Counter: Sendable {
     private let value = Atomic<Int>(0)
 
@@ -11,7 +11,6 @@ public final class Counter: Sendable {
         if amount != 0 { value.add(amount, ordering: .relaxed) }
     }
 
-    public func set(_ amount: Int) { value.store(amount, ordering: .relaxed) }
     public var current: Int { value.load(ordering: .relaxed) }
 }
 

@@ -73,12 +73,6 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         self.finishWhenLeft = finishWhenLeft
     }
 
-    public var followerCount: Int { places.count }
-
-    public var hasLanded: Bool {
-        if case .landed = phase { true } else { false }
-    }
-
     public enum JoinAction: Hashable, Sendable {
         case joined(Follower)
         /// `flight_followers_max` is reached.
