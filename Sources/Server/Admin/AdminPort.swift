@@ -8,10 +8,10 @@ import SamovarWire
 /// The admin port: health, readiness, metrics and figures. Everything here is a GET, and open on loopback.
 public struct AdminPort: Sendable {
     private let source: AdminSource
-    private let names: RequestAssembly.Names
+    private let names: RequestRules.Names
     public let listener: Listener
 
-    public init(source: AdminSource, names: RequestAssembly.Names) {
+    public init(source: AdminSource, names: RequestRules.Names) {
         self.source = source
         self.names = names
         listener = Listener(connectionsMax: 64)
@@ -25,9 +25,7 @@ public struct AdminPort: Sendable {
         return try await listener.start(address, group: group, refuse: Refusal.setUp) { [names] channel in
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(
-                ConnectionPace(
-                    limits: ReadPace.Limits(), clock: source.clock, tooSlow: { $0.close(promise: nil) },
-                    padded: { $0.close(promise: nil) }))
+                AdminPace(limits: ReadPace.Limits(), clock: source.clock))
             try pipeline.addHandler(HTTPResponseEncoder())
             try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
             try pipeline.addHandler(HTTPServerPipelineHandler())
@@ -42,11 +40,11 @@ final class AdminHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let source: AdminSource
-    private let names: RequestAssembly.Names
+    private let names: RequestRules.Names
     private var head: HTTPRequestHead?
     private var refusal: ErrorReply?
 
-    init(source: AdminSource, names: RequestAssembly.Names) {
+    init(source: AdminSource, names: RequestRules.Names) {
         self.source = source
         self.names = names
     }
@@ -55,8 +53,8 @@ final class AdminHandler: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             self.head = head
-            let assembly = RequestAssembly(limits: RequestAssembly.Limits(bodySizeMax: 0), names: names)
-            refusal = if case .refuse(let error) = assembly.begin(RequestHead(head)) { error } else { nil }
+            let rules = RequestRules(limits: RequestRules.Limits(bodySizeMax: 0), names: names)
+            refusal = if case .refuse(let error) = rules.judge(RequestHead(head)) { error } else { nil }
         case .body: break
         case .end:
             guard let head = head.take() else { return }

@@ -5,9 +5,9 @@ import SamovarWire
 
 /// The OpenAI-compatible front: what to do with a request that has come in, and how its reply is told.
 ///
-/// Hits are answered by `FrontHandler` on the event loop. Everything else comes here as an `Exchange`, through one
-/// queue, and is served by a child task of `run`.
-public final class Front: Sendable {
+/// Hits are answered on the connection's own loop, in the turn in which they came (`call`). Everything else comes
+/// here as an `Exchange`, through one queue a lane, and is served by a child task of `run`.
+public final class Front: HTTPService {
     let pipeline: Pipeline
     let clock: any MonotonicClock
     private let passThroughs: [String: any PassThrough]
@@ -33,6 +33,8 @@ public final class Front: Sendable {
         queues = lanes.map(\.continuation)
     }
 
+    var laneCount: Int { loops.count }
+
     /// The place of a connection's event loop among the lanes.
     func lane(of eventLoop: any EventLoop) -> Int {
         loops.firstIndex { $0.eventLoop === eventLoop } ?? 0
@@ -53,12 +55,44 @@ public final class Front: Sendable {
         settings.withLock { $0 = Snapshot(new) }
     }
 
-    /// Understands a request by the routes as they are now.
-    func request(_ arrival: Request.Arrival) throws(RequestError) -> Request {
-        try Request(arrival, routes: snapshot.settings.routes)
+    var metrics: Metrics { pipeline.metrics }
+
+    // MARK: In the turn in which a request comes
+
+    func call(_ arrival: Request.Arrival, at now: Instant) -> Served {
+        let request: Request
+        do throws(RequestError) {
+            request = try Request(arrival, routes: snapshot.settings.routes)
+        } catch {
+            return .reply(FullReply(refused(ErrorReply(error), now)))
+        }
+        if let reply = pipeline.look(request), case .stored(let stored, let provenance) = reply {
+            return .reply(render(stored, provenance, for: request, now))
+        }
+        return .serve(
+            .ask(request), hidesCredential: request.route.credential == .configured,
+            timeout: request.timeout.map { min($0, request.route.timeouts.total) }, streams: request.form == .stream)
     }
 
-    var metrics: Metrics { pipeline.metrics }
+    func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
+        let settings = snapshot.settings
+        guard settings.pass.passes(head) else {
+            return .reply(FullReply(refused(ErrorReply(unknown: head), now)))
+        }
+        let hasKey = settings.pass.hasConfiguredKey
+        let request = PassRequest(
+            method: head.method, target: head.target, contentType: head.value("content-type"),
+            accept: head.value("accept"), headers: KeyedHeaders(head),
+            authorization: hasKey ? nil : head.value("authorization").map(Secret.init), body: body)
+        return .serve(
+            .pass(request, to: settings.passUpstream), hidesCredential: hasKey, timeout: nil, streams: false)
+    }
+
+    func refused(_ error: ErrorReply, since startedAt: Instant, at now: Instant) {
+        _ = refused(error, startedAt)
+    }
+
+    // MARK: Serving
 
     /// Serves what hits could not answer. Returns after `close`, when the last one is served.
     public func run() async {
@@ -87,7 +121,7 @@ public final class Front: Sendable {
     }
 
     private func serve(_ exchange: Exchange) async {
-        switch exchange.job {
+        switch exchange.ask.job {
         case .ask(let request):
             await pipeline.serve(request, for: exchange.caller) { reply in
                 await self.deliver(reply, to: request, exchange)

@@ -11,8 +11,8 @@ public struct FrontSettings: Sendable {
     public var passTimeouts: AnswerDeadlines.Timeouts {
         routes.forAnything?.timeouts ?? AnswerDeadlines.Timeouts()
     }
-    public var names: RequestAssembly.Names
-    public var assembly: RequestAssembly.Limits
+    public var names: RequestRules.Names
+    public var requestLimits: RequestRules.Limits
     public var pace: ReadPace.Limits
     /// `header_size_max`: of all headers together, in bytes.
     public var headerSizeMax: Int
@@ -27,8 +27,8 @@ public struct FrontSettings: Sendable {
         routes: RouteTable,
         pass: PassRule,
         passUpstream: String? = nil,
-        names: RequestAssembly.Names = RequestAssembly.Names(),
-        assembly: RequestAssembly.Limits = RequestAssembly.Limits(),
+        names: RequestRules.Names = RequestRules.Names(),
+        requestLimits: RequestRules.Limits = RequestRules.Limits(),
         pace: ReadPace.Limits = ReadPace.Limits(),
         headerSizeMax: Int = 16 << 10,
         connectionsMax: Int = 1_024,
@@ -40,7 +40,7 @@ public struct FrontSettings: Sendable {
         self.pass = pass
         self.passUpstream = passUpstream
         self.names = names
-        self.assembly = assembly
+        self.requestLimits = requestLimits
         self.pace = pace
         self.headerSizeMax = headerSizeMax
         self.connectionsMax = connectionsMax

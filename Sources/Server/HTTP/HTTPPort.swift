@@ -1,5 +1,4 @@
 import NIOCore
-import NIOHTTP1
 import SamovarCore
 import SamovarEngine
 import SamovarWire
@@ -8,9 +7,7 @@ import SamovarWire
     import Glibc
 #endif
 
-/// The data port: listens and builds a pipeline for each connection.
-///
-///     bytes ─▶ ConnectionPace ─▶ decoder ─▶ FrontHandler ─▶ bytes
+/// The data port of the OpenAI-compatible API: listens, and gives each connection its machine.
 public struct HTTPPort: Sendable {
     private let front: Front
     public let listener: Listener
@@ -28,32 +25,11 @@ public struct HTTPPort: Sendable {
         return try await listener.start(address, group: group, refuse: Refusal.setUp) { [isUnix] channel in
             var settings = front.currentSettings
             settings.names.anyHost = isUnix
-            try Self.setUp(channel, front, settings, isUnix: isUnix)
+            if !isUnix { Self.limitUnacknowledged(channel, settings.writeTimeout) }
+            let machine = HTTPConnection(service: front, settings: settings, at: front.clock.now)
+            try channel.pipeline.syncOperations.addHandler(
+                ConnectionHandler(machine, front: front, eventLoop: channel.eventLoop))
         }
-    }
-
-    private static func setUp(
-        _ channel: any Channel, _ front: Front, _ settings: FrontSettings, isUnix: Bool
-    ) throws {
-        if !isUnix { limitUnacknowledged(channel, settings.writeTimeout) }
-        let box = HandlerBox()
-        let pace = ConnectionPace(
-            limits: settings.pace, clock: front.clock, tooSlow: { _ in box.handler?.tooSlow() },
-            padded: { _ in box.handler?.padded() })
-        let handler = FrontHandler(front: front, settings: settings, pace: pace, eventLoop: channel.eventLoop)
-        box.handler = handler
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(pace)
-        try pipeline.addHandler(ByteToMessageHandler(decoder(settings)))
-        try pipeline.addHandler(handler)
-    }
-
-    private static func decoder(_ settings: FrontSettings) -> HTTPRequestDecoder {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = settings.headerSizeMax
-        limits.maxHeaderListSize = settings.headerSizeMax
-        limits.maxHeaderFieldCount = settings.assembly.headerCountMax
-        return HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
     }
 
     /// A peer that acknowledges nothing is dead: without this the kernel goes on for a quarter of an hour.
@@ -63,9 +39,18 @@ public struct HTTPPort: Sendable {
             level: .init(IPPROTO_TCP), name: .init(TCP_USER_TIMEOUT))
         try? options.setOption(option, value: .init(min(timeout.milliseconds, Int64(Int32.max))))
     }
+}
 
-    /// The pace handler comes first in the pipeline and speaks to the last one in it.
-    private final class HandlerBox {
-        weak var handler: FrontHandler?
+extension HTTPConnection {
+    init(service: Service, settings: FrontSettings, at now: Instant) {
+        let limits = HeadParser.Limits(
+            headerSizeMax: settings.headerSizeMax, headerCountMax: settings.requestLimits.headerCountMax)
+        self.init(
+            service: service,
+            limits: Limits(writeTimeout: settings.writeTimeout, keepAliveInterval: settings.keepAliveInterval),
+            decoder: RequestDecoder(
+                rules: RequestRules(limits: settings.requestLimits, names: settings.names), limits: limits),
+            pace: ReadPace(limits: settings.pace, at: now),
+            requestIDs: RequestIDs())
     }
 }

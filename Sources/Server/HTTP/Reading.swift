@@ -51,17 +51,4 @@ extension ErrorReply {
             self.init(status: 404, message: "unknown path", type: "invalid_request_error", code: "path")
         }
     }
-
-    /// Bytes that are no HTTP/1.1 request.
-    init(parsing error: any Error) {
-        switch error as? HTTPParserError {
-        case .headerOverflow?:
-            self.init(
-                status: 431, message: "the headers are larger than header_size_max or more than header_count_max",
-                type: "invalid_request_error", code: "header_size_max")
-        default:
-            self.init(
-                status: 400, message: "not a valid HTTP/1.1 request", type: "invalid_request_error", code: "framing")
-        }
-    }
 }

@@ -2,7 +2,7 @@ import SamovarCore
 
 /// Whether a caller sends fast enough to be waited for.
 ///
-///     idle ──first byte──▶ head ──head complete──▶ body ──request complete──▶ answering ──answered──▶ idle
+///     idle ──a part of a head──▶ head ──a part of a body──▶ body ──whole──▶ answering ──answered──▶ idle
 ///
 /// Someone who sends a byte a second would otherwise hold a connection for ever, and a thousand of them all of them.
 public struct ReadPace: Sendable {
@@ -25,8 +25,7 @@ public struct ReadPace: Sendable {
         case idle(since: Instant)
         case head(since: Instant)
         case body(since: Instant, byteCount: Int)
-        /// Bytes of a next request may come already.
-        case answering(hasMore: Bool)
+        case answering
     }
 
     public enum Verdict: Hashable, Sendable {
@@ -40,54 +39,40 @@ public struct ReadPace: Sendable {
 
     private let limits: Limits
     private var phase: Phase
-    /// How much of the body that is coming in has come out of its framing.
-    private var deliveredByteCount = 0
 
     public init(limits: Limits, at now: Instant) {
         self.limits = limits
         phase = .idle(since: now)
     }
 
-    /// Bytes arrived. O(1).
-    public mutating func received(_ byteCount: Int, at now: Instant) {
+    /// A part of a head is there. Its time runs from the first such part.
+    public mutating func headBegan(at now: Instant) {
+        if case .idle = phase { phase = .head(since: now) }
+    }
+
+    /// A head is whole, and a part of its body may be there. Its time runs from the first call.
+    public mutating func bodyBegan(at now: Instant) {
         switch phase {
-        case .idle: phase = .head(since: now)
-        case .body(let since, let count): phase = .body(since: since, byteCount: count + byteCount)
-        case .answering: phase = .answering(hasMore: true)
-        case .head: break
+        case .idle, .head: phase = .body(since: now, byteCount: 0)
+        case .body, .answering: break
         }
     }
 
-    /// A piece of the body came out of its framing.
-    public mutating func delivered(_ byteCount: Int) { deliveredByteCount += byteCount }
-
-    /// Whether what comes is nearly all framing: chunk extensions that go on and on.
-    public var isPadded: Bool {
-        guard case .body(_, let byteCount) = phase else { return false }
-        return byteCount - deliveredByteCount > Self.paddingMax + 8 * deliveredByteCount
+    /// Bytes of a body arrived, framing included.
+    public mutating func received(_ byteCount: Int) {
+        if case .body(let since, let count) = phase { phase = .body(since: since, byteCount: count + byteCount) }
     }
 
-    private static let paddingMax = 64 << 10
+    public mutating func requestCompleted() { phase = .answering }
 
-    public mutating func headCompleted(at now: Instant) {
-        phase = .body(since: now, byteCount: 0)
-        deliveredByteCount = 0
-    }
-
-    public mutating func requestCompleted() { phase = .answering(hasMore: false) }
-
-    public mutating func answered(at now: Instant) {
-        if case .answering(hasMore: true) = phase { phase = .head(since: now) } else { phase = .idle(since: now) }
-    }
+    public mutating func answered(at now: Instant) { phase = .idle(since: now) }
 
     /// What to do now. O(1).
     public func verdict(at now: Instant) -> Verdict {
         switch phase {
         case .idle(let since):
             let until = since.advanced(by: limits.idleTimeout)
-            guard now < until else { return .closeIdle }
-            // A head may begin meanwhile, and its time is shorter: whoever sleeps through would miss it.
-            return .wait(until: min(until, now.advanced(by: limits.headerTimeout)))
+            return now < until ? .wait(until: until) : .closeIdle
         case .head(let since):
             let until = since.advanced(by: limits.headerTimeout)
             return now < until ? .wait(until: until) : .tooSlow
@@ -97,7 +82,7 @@ public struct ReadPace: Sendable {
             let until = since.advanced(by: limits.headerTimeout + paid)
             return now < until ? .wait(until: until) : .tooSlow
         case .answering:
-            return .wait(until: now.advanced(by: limits.headerTimeout))
+            return .wait(until: .never)
         }
     }
 }

@@ -14,9 +14,10 @@ extension Configuration {
             routes: routeTable,
             pass: PassRule(named: Set(passthrough), hasConfiguredKey: passing?.apiKeyEnv != nil),
             passUpstream: passing?.name,
-            names: RequestAssembly.Names(
+            names: RequestRules.Names(
                 hosts: Set(listen.allowedHosts.map { $0.lowercased() }), origins: Set(listen.allowedOrigins)),
-            assembly: RequestAssembly.Limits(bodySizeMax: limits.bodySizeMax, headerCountMax: limits.headerCountMax),
+            requestLimits: RequestRules.Limits(
+                bodySizeMax: limits.bodySizeMax, headerCountMax: limits.headerCountMax),
             pace: ReadPace.Limits(
                 headerTimeout: limits.headerTimeout, bodyRateMin: limits.bodyRateMin, idleTimeout: limits.idleTimeout),
             headerSizeMax: limits.headerSizeMax,

@@ -1,64 +1,10 @@
 import SamovarCore
 
-/// The head of a request, as far as a front decides by it.
-public struct RequestHead: Hashable, Sendable {
-    public let method: String
-    /// As sent, before any percent-decoding.
-    public let target: String
-    /// In the order in which they came; names are compared without case.
-    public let headers: [(name: String, value: String)]
-    /// HTTP/1.1; otherwise it is 1.0, which knows no chunks.
-    public let isHTTP11: Bool
-
-    public init(method: String, target: String, headers: [(name: String, value: String)], isHTTP11: Bool = true) {
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.isHTTP11 = isHTTP11
-    }
-
-    public func values(_ name: String) -> [String] {
-        headers.filter { Self.isSame($0.name, name) }.map(\.value)
-    }
-
-    /// The value of a header, or nil; several of one name are joined as HTTP has it.
-    public func value(_ name: String) -> String? {
-        var found: String?
-        for header in headers where Self.isSame(header.name, name) {
-            found = found.map { "\($0), \(header.value)" } ?? header.value
-        }
-        return found
-    }
-
-    /// Lengths first: they tell most names apart for the price of a comparison.
-    private static func isSame(_ one: String, _ other: String) -> Bool {
-        one.utf8.count == other.utf8.count && one.utf8.elementsEqualIgnoringCase(other.utf8)
-    }
-
-    public static func == (left: RequestHead, right: RequestHead) -> Bool {
-        left.method == right.method && left.target == right.target
-            && left.headers.elementsEqual(right.headers) { $0 == $1 }
-    }
-
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(method)
-        hasher.combine(target)
-    }
-}
-
-extension Sequence<UInt8> {
-    fileprivate func elementsEqualIgnoringCase(_ other: some Sequence<UInt8>) -> Bool {
-        elementsEqual(other) { left, right in
-            left == right || (left | 0x20 == right | 0x20 && (0x61...0x7A).contains(left | 0x20))
-        }
-    }
-}
-
-/// Puts one request together from its head and pieces, and refuses what must not be answered.
+/// What a request's head must be like for the request to be answered.
 ///
 /// What makes the end of a request doubtful is refused and the connection closed (RFC 9112, 6.1 and 11.2): nobody
 /// behind us may ever see another request than we did.
-public struct RequestAssembly: Sendable {
+public struct RequestRules: Sendable {
     public struct Limits: Hashable, Sendable {
         public var bodySizeMax: Int
         public var headerCountMax: Int
@@ -92,17 +38,16 @@ public struct RequestAssembly: Sendable {
         case refuse(ErrorReply)
     }
 
-    private let limits: Limits
+    public let limits: Limits
     private let names: Names
-    private var body: [UInt8] = []
 
     public init(limits: Limits, names: Names) {
         self.limits = limits
         self.names = names
     }
 
-    /// The head has come. O(headers).
-    public func begin(_ head: RequestHead) -> HeadAction {
+    /// What to do with a request that begins so. O(headers).
+    public func judge(_ head: RequestHead) -> HeadAction {
         if let refusal = framing(head) ?? identity(head) ?? content(head) { return .refuse(refusal) }
         switch head.value("expect")?.lowercased() {
         case nil: return .read
@@ -111,17 +56,7 @@ public struct RequestAssembly: Sendable {
         }
     }
 
-    /// A piece of the body has come; nil to read on.
-    public mutating func add(_ piece: some Collection<UInt8>) -> ErrorReply? {
-        guard body.count + piece.count <= limits.bodySizeMax else { return tooLarge }
-        body.append(contentsOf: piece)
-        return nil
-    }
-
-    /// The request is whole.
-    public consuming func finish() -> [UInt8] { body }
-
-    private var tooLarge: ErrorReply {
+    var tooLarge: ErrorReply {
         Self.error(413, "the body is larger than body_size_max (\(limits.bodySizeMax) bytes)", code: "body_size_max")
     }
 
