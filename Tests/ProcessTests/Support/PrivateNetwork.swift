@@ -6,7 +6,7 @@ import Foundation
 /// that nobody listens behind: it is sent, sent again, and never acknowledged, and no error comes back.
 final class PrivateNetwork: Sendable {
     static let skipped = "needs user and network namespaces, a virtual device, ip, unshare, nsenter and curl"
-    static let isPossible = (try? PrivateNetwork()) != nil
+    static let isPossible = (try? PrivateNetwork().die("127.0.0.2")) != nil
 
     /// Holds the namespaces while nothing else runs in them.
     private let holder: ChildProcess
