@@ -26,4 +26,8 @@ final class Refusal: ChannelInboundHandler {
 
     /// What it asks is of no interest.
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event as? ChannelEvent == .inputClosed { context.close(promise: nil) }
+    }
 }

@@ -15,10 +15,14 @@ final class ChildProcess: Sendable {
     private let folder: TemporaryFolder
     private let ending = Mutex<Ending?>(nil)
 
-    init(_ path: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+    /// - Parameter launcher: the command that becomes the program, where it is to run in other circumstances than ours.
+    init(
+        _ path: String, _ arguments: [String], environment: [String: String] = [:], under launcher: [String] = []
+    ) throws {
         _ = Self.preparation
         folder = try TemporaryFolder()
-        processID = try Self.spawn(path, arguments, environment, folder)
+        let command = launcher + [path] + arguments
+        processID = try Self.spawn(command[0], Array(command.dropFirst()), environment, folder)
         Self.living.withLock { [processID] in _ = $0.insert(processID) }
     }
 

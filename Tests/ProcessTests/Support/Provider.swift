@@ -9,9 +9,10 @@ final class Provider: Sendable {
         try self.init(flags, environment: environment)
     }
 
-    init(_ flags: [String], environment: [String: String] = [:]) throws {
+    init(_ flags: [String], environment: [String: String] = [:], under launcher: [String] = []) throws {
         process = try ChildProcess(
-            try Program.built("provider"), ["--listen", "127.0.0.1:0"] + flags, environment: environment)
+            try Program.built("provider"), ["--listen", "127.0.0.1:0"] + flags, environment: environment,
+            under: launcher)
         let ready = JSON(try process.line(startingWith: "{\"event\":\"ready\""))
         address = try SocketAddress(ready["http"].string ?? "")
     }

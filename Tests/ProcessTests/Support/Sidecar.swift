@@ -73,9 +73,11 @@ final class Sidecar: Sendable {
         try self.init(SidecarSettings(upstream: url).with(change))
     }
 
-    init(_ settings: SidecarSettings, environment: [String: String] = [:]) throws {
+    init(
+        _ settings: SidecarSettings, environment: [String: String] = [:], under launcher: [String] = []
+    ) throws {
         folder = try TemporaryFolder()
-        process = try Self.start(settings, in: folder, environment: environment)
+        process = try Self.start(settings, in: folder, environment: environment, under: launcher)
         let ready = JSON(try process.line(startingWith: "{\"event\":\"ready\""))
         http = try SocketAddress(ready["http"].string ?? "")
         admin = try SocketAddress(ready["admin"].string ?? "")
@@ -83,11 +85,12 @@ final class Sidecar: Sendable {
 
     /// Starts one without waiting until it serves: it may not come to that.
     static func start(
-        _ settings: SidecarSettings, in folder: TemporaryFolder, environment: [String: String] = [:]
+        _ settings: SidecarSettings, in folder: TemporaryFolder, environment: [String: String] = [:],
+        under launcher: [String] = []
     ) throws -> ChildProcess {
         let path = try folder.write("samovar.yaml", settings.yaml)
         return try ChildProcess(
-            try Program.built("samovar"), ["serve", "--config", path], environment: environment)
+            try Program.built("samovar"), ["serve", "--config", path], environment: environment, under: launcher)
     }
 
     /// Writes another configuration and asks to take it.
