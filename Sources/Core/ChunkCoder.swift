@@ -1,30 +1,79 @@
-/// Codes each chunk as copies from the chunk before it and the bytes that are new.
+/// The stored form of an answer's chunks: each is written as what differs from the one before it.
 ///
-///     chunk   := usage  count  op…            until `count` bytes are made
-///     op      := literalCount  literal…  [ copyCount  shift ]    the copy is left out when the literal ends the chunk
-///     usage   := 0 nowhere | 1 whole | 2 as in the chunk before | 3 fromEnd count
-///     shift   := zigzag; the copy begins at (where the last copy ended + literals since) + shift in the chunk before
+///     chunk   := [ usage ]  ( repeat | 0xF0 wide repeat | 0xF1 operations )
+///     usage   := 0xF2 nowhere  |  0xF3 whole  |  0xF4 fromEnd count
 ///
-/// All numbers are LEB128. Where only the token changes, a chunk is one copy, one literal and one copy. Where a
-/// provider pads chunks with a random member there is a second hole, and so on: any number of holes, found by
-/// looking up six bytes at a time (LZ77 with the chunk before as its window). O(bytes) a chunk.
+/// **Repeat**: the chunk before with other bytes in its *holes*, which are the pieces that were new in it. A stream's
+/// chunk is a repeat with one hole, its token, or with two where the provider pads it: one byte and the new bytes.
+///
+///     repeat  := counts  bytes of the first hole, of the second…
+///     counts  := no hole: 0x00  |  one hole: its count, below 0xF0
+///              | more: four bits each, two holes a byte, the first at most 14, nothing left over is 0
+///     wide    := a number for each hole, then the bytes as above
+///
+/// **Operations** make a chunk from new bytes, from pieces of the chunk before and from the dictionary (LZ77). The new
+/// bytes of each operation are a hole of this chunk; a chunk of more than eight holes cannot be repeated.
+///
+///     operation := token  [ literals - 15 ]  bytes  [ copies - 17 ]  [ source ]
+///     token     := literals in the high four bits: 0 to 14, or 15 and the rest behind
+///                | copies in the low four bits: 0 none, and the chunk ends | 1 all that is left of the chunk before,
+///                  and the chunk ends | 2 to 14: 4 to 16 bytes | 15: 17 and the rest behind
+///     source    := zigzag of the shift * 2 | 0 in the chunk before: from where the last copy ended + new bytes since
+///                                          | 1 in the dictionary: from where the last copy out of it ended
+///
+/// All other numbers are LEB128. Where usage is not given it is where it was, moved by the holes behind it.
+enum ChunkFormat {
+    static let wideRepeat: UInt8 = 0xF0
+    static let operations: UInt8 = 0xF1
+    static let usageNowhere: UInt8 = 0xF2
+    static let usageWhole: UInt8 = 0xF3
+    static let usageMember: UInt8 = 0xF4
+    static let noCopy: UInt8 = 0
+    static let copyRest: UInt8 = 1
+    /// A shorter copy costs as much as it saves.
+    static let copyMin = 4
+}
+
+/// Writes chunks in their stored form. O(bytes) a chunk.
 struct ChunkCoder: Sendable {
     private var output: [UInt8] = []
     private var previous: [UInt8] = []
-    private var previousUsage = UsagePlace.nowhere
-    /// Where in `previous` each hashed six bytes begin, plus one; 0 is none. Kept to spare an allocation a chunk.
-    private var table: [Int32] = []
+    /// The holes of the chunk before; nil where it cannot be repeated.
+    private var holes: [Range<Int>]?
+    private var usage = UsagePlace.nowhere
+    private var pieces = PieceIndex()
 
-    /// A shorter copy costs as much as it saves.
-    private static let copyMin = 6
-    /// Chunks longer than this are coded without looking for moved pieces, only for a common beginning and end.
-    private static let tableByteMax = 64 << 10
+    /// New bytes that are worth a search for something shorter than a repeat.
+    private static let repeatedByteMax = 40
 
     mutating func append(_ chunk: Chunk) {
-        appendUsage(chunk.usage)
-        output.appendVariable(chunk.bytes.count)
-        appendOperations(chunk.bytes)
-        previous = chunk.bytes
+        let bytes = chunk.bytes
+        var repetition = holes.flatMap { Repetition(of: previous, holes: $0, in: bytes) }
+        if let found = repetition, found.byteCount > Self.repeatedByteMax || found.sameCount >= ChunkFormat.copyMin {
+            // The holes are wider than what changes: others may be smaller, now and from now on.
+            let (coded, holes) = operations(bytes)
+            if coded.count < found.codedCount {
+                repetition = nil
+                appendUsage(chunk.usage, unlike: usage)
+                take(coded, holes)
+            }
+        } else if repetition == nil {
+            appendUsage(chunk.usage, unlike: usage)
+            let (coded, holes) = operations(bytes)
+            take(coded, holes)
+        }
+        if let repetition {
+            appendUsage(chunk.usage, unlike: repetition.moved(usage, in: previous.count))
+            repetition.append(bytes, to: &output)
+            holes = repetition.holes
+        }
+        usage = chunk.usage
+        previous = bytes
+    }
+
+    private mutating func take(_ coded: [UInt8], _ holes: [Range<Int>]) {
+        output += coded
+        self.holes = holes.count <= ChunkDecoder.holeCountMax ? holes : nil
     }
 
     consuming func finish() -> [UInt8] {
@@ -35,186 +84,60 @@ struct ChunkCoder: Sendable {
         return exact
     }
 
-    private mutating func appendUsage(_ usage: UsagePlace) {
-        defer { previousUsage = usage }
+    private mutating func appendUsage(_ usage: UsagePlace, unlike expected: UsagePlace) {
+        guard usage != expected else { return }
         switch usage {
-        case .nowhere: output.append(0)
-        case .whole: output.append(1)
-        case previousUsage: output.append(2)
+        case .nowhere: output.append(ChunkFormat.usageNowhere)
+        case .whole: output.append(ChunkFormat.usageWhole)
         case .member(let fromEnd, let count):
-            output.append(3)
+            output.append(ChunkFormat.usageMember)
             output.appendVariable(fromEnd)
             output.appendVariable(count)
         }
     }
 
-    private mutating func appendOperations(_ bytes: [UInt8]) {
-        var index = 0
-        var literalStart = 0
-        var expected = 0
-        var isTableReady = false
-        let window = previous
+    /// The chunk as operations, and its holes.
+    private mutating func operations(_ bytes: [UInt8]) -> (coded: [UInt8], holes: [Range<Int>]) {
+        pieces.fill(previous)
+        var coded = [ChunkFormat.operations]
+        var holes: [Range<Int>] = []
+        var (expected, expectedInDictionary) = (0, 0)
+        var (index, literalStart) = (0, 0)
         while index < bytes.count {
-            var match = Match(start: expected + (index - literalStart), count: 0)
-            match.extend(bytes, index, window)
-            if match.count < Self.copyMin, index + Self.copyMin <= bytes.count, window.count >= Self.copyMin {
-                if !isTableReady {
-                    fillTable()
-                    isTableReady = true
-                }
-                if let start = lookUp(bytes, index) {
-                    match = Match(start: start, count: 0)
-                    match.extend(bytes, index, window)
-                }
-            }
-            guard match.count >= Self.copyMin || (match.count > 0 && index + match.count == bytes.count) else {
-                index += 1
+            let continued = expected + index - literalStart
+            var best = Copy(from: previous, continued, bytes, index, expected: continued, isRestKnown: true)
+            best = pieces.longest(in: previous, bytes, index, expected: continued, isRestKnown: true, orElse: best)
+            let inChunk = best
+            best = PieceIndex.dictionary.longest(
+                in: PieceIndex.dictionaryBytes, bytes, index, expected: expectedInDictionary, isRestKnown: false,
+                orElse: best)
+            guard let best, best.gain > 0 else {
+                // Where little repeats, as in a long text, ever fewer places are looked at (as LZ4 does).
+                index += 1 + (index - literalStart) >> 7
                 continue
             }
-            appendLiteral(bytes[literalStart..<index])
-            output.appendVariable(match.count)
-            output.appendVariable(zigzag: match.start - (expected + index - literalStart))
-            index += match.count
-            expected = match.start + match.count
+            let isInDictionary = best.gain > inChunk?.gain ?? 0
+            if literalStart < index { holes.append(literalStart..<index) }
+            coded.appendOperation(bytes[literalStart..<index], best, isInDictionary: isInDictionary)
+            index += best.count
+            if isInDictionary {
+                expected = continued
+                expectedInDictionary = best.end
+            } else {
+                expected = best.end
+            }
             literalStart = index
+            if best.isRest { return (coded, holes) }
         }
-        if literalStart < bytes.count { appendLiteral(bytes[literalStart...]) }
-    }
-
-    private struct Match {
-        let start: Int
-        var count: Int
-
-        mutating func extend(_ bytes: [UInt8], _ index: Int, _ window: [UInt8]) {
-            guard start < window.count else { return }
-            let most = min(bytes.count - index, window.count - start)
-            while count < most, bytes[index + count] == window[start + count] { count += 1 }
-        }
-    }
-
-    private mutating func appendLiteral(_ bytes: ArraySlice<UInt8>) {
-        output.appendVariable(bytes.count)
-        output.append(contentsOf: bytes)
-    }
-
-    private mutating func fillTable() {
-        let size = previous.count.nextPowerOfTwo * 2
-        table.removeAll(keepingCapacity: true)
-        guard previous.count <= Self.tableByteMax else { return }
-        table.append(contentsOf: repeatElement(0, count: size))
-        // From the end, so that the first of equal pieces is found.
-        for start in stride(from: previous.count - Self.copyMin, through: 0, by: -1) {
-            table[Self.slot(previous, start, size)] = Int32(start + 1)
-        }
-    }
-
-    private func lookUp(_ bytes: [UInt8], _ index: Int) -> Int? {
-        guard !table.isEmpty else { return nil }
-        let start = Int(table[Self.slot(bytes, index, table.count)]) - 1
-        guard start >= 0 else { return nil }
-        for offset in 0..<Self.copyMin where previous[start + offset] != bytes[index + offset] { return nil }
-        return start
-    }
-
-    private static func slot(_ bytes: [UInt8], _ start: Int, _ size: Int) -> Int {
-        var word: UInt64 = 0
-        for offset in 0..<copyMin { word = word << 8 | UInt64(bytes[start + offset]) }
-        // Fibonacci hashing (Knuth, TAOCP 3, 6.4).
-        return Int(truncatingIfNeeded: (word &* 0x9E37_79B9_7F4A_7C15) >> 40) & (size - 1)
-    }
-}
-
-/// Reads what `ChunkCoder` wrote. Trusts nothing: damaged bytes give an error, never a trap or a huge allocation.
-struct ChunkDecoder {
-    private let coded: [UInt8]
-    private var index = 0
-    private var previous: [UInt8] = []
-    private var previousUsage = UsagePlace.nowhere
-    /// What the remaining chunks may weigh together.
-    private var remaining: Int
-
-    init(_ coded: [UInt8], rawByteCount: Int) {
-        self.coded = coded
-        self.remaining = rawByteCount
-    }
-
-    mutating func next() throws(RecordingError) -> Chunk? {
-        guard index < coded.count else {
-            guard remaining == 0 else { throw .damaged }
-            return nil
-        }
-        let place = try usagePlace()
-        let count = try variable()
-        guard count <= remaining else { throw .damaged }
-        remaining -= count
-        let bytes = try operations(count)
-        if case .member(let fromEnd, let length) = place {
-            guard fromEnd >= 0, length >= 0, fromEnd <= count, length <= count - fromEnd else { throw .damaged }
-        }
-        previous = bytes
-        previousUsage = place
-        return Chunk(bytes: bytes, usage: place)
-    }
-
-    private mutating func usagePlace() throws(RecordingError) -> UsagePlace {
-        defer { index += 1 }
-        switch coded[index] {
-        case 0: return .nowhere
-        case 1: return .whole
-        case 2: return previousUsage
-        case 3:
-            index += 1
-            let fromEnd = try variable()
-            let count = try variable()
-            index -= 1
-            return .member(fromEnd: fromEnd, count: count)
-        default: throw .damaged
-        }
-    }
-
-    private mutating func operations(_ count: Int) throws(RecordingError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count)
-        var expected = 0
-        while bytes.count < count {
-            let literalCount = try variable()
-            guard literalCount <= count - bytes.count, literalCount <= coded.count - index else { throw .damaged }
-            bytes.append(contentsOf: coded[index..<index + literalCount])
-            index += literalCount
-            guard bytes.count < count else { break }
-            let copyCount = try variable()
-            let start = expected + literalCount + (try zigzag())
-            guard copyCount > 0, copyCount <= count - bytes.count, start >= 0, start <= previous.count,
-                copyCount <= previous.count - start
-            else { throw .damaged }
-            bytes.append(contentsOf: previous[start..<start + copyCount])
-            expected = start + copyCount
-        }
-        return bytes
-    }
-
-    private mutating func variable() throws(RecordingError) -> Int {
-        var value = 0
-        // Five groups of seven bits: counts are below 2^35, far under what an Int holds.
-        for shift in stride(from: 0, to: 35, by: 7) {
-            guard index < coded.count else { throw .damaged }
-            let byte = coded[index]
-            index += 1
-            value |= Int(byte & 0x7F) << shift
-            if byte < 0x80 { return value }
-        }
-        throw .damaged
-    }
-
-    private mutating func zigzag() throws(RecordingError) -> Int {
-        let value = try variable()
-        return value & 1 == 0 ? value >> 1 : -(value >> 1) - 1
+        if literalStart < bytes.count { holes.append(literalStart..<bytes.count) }
+        coded.appendOperation(bytes[literalStart...], nil, isInDictionary: false)
+        return (coded, holes)
     }
 }
 
 extension [UInt8] {
     /// LEB128: seven bits a byte, low ones first.
-    fileprivate mutating func appendVariable(_ value: Int) {
+    mutating func appendVariable(_ value: Int) {
         var value = UInt(value)
         while value >= 0x80 {
             append(UInt8(value & 0x7F) | 0x80)
@@ -223,12 +146,18 @@ extension [UInt8] {
         append(UInt8(value))
     }
 
-    fileprivate mutating func appendVariable(zigzag value: Int) {
-        appendVariable(value >= 0 ? value << 1 : ~value << 1 | 1)
+    fileprivate mutating func appendOperation(_ literal: ArraySlice<UInt8>, _ copy: Copy?, isInDictionary: Bool) {
+        let code =
+            switch copy {
+            case nil: ChunkFormat.noCopy
+            case let copy? where copy.isRest: ChunkFormat.copyRest
+            case let copy?: UInt8(Swift.min(15, copy.count - 2))
+            }
+        append(UInt8(Swift.min(15, literal.count)) << 4 | code)
+        if literal.count >= 15 { appendVariable(literal.count - 15) }
+        append(contentsOf: literal)
+        guard let copy else { return }
+        if code == 15 { appendVariable(copy.count - 17) }
+        appendVariable(Copy.zigzag(copy.shift) << 1 | (isInDictionary ? 1 : 0))
     }
-}
-
-extension Int {
-    /// The smallest power of two that is not below this. For 1 and above.
-    fileprivate var nextPowerOfTwo: Int { 1 << (bitWidth - (self - 1).leadingZeroBitCount) }
 }

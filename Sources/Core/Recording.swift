@@ -1,7 +1,8 @@
 /// A whole answer in its stored form: the upstream's chunks, losslessly coded, each against the one before it.
 ///
 /// Chunks of a stream repeat nearly everything but the token, so an event of 200 to 300 bytes becomes about ten
-/// (`ChunkCoder`). One recording serves every caller: it replays byte for byte, or is folded or unfolded in Wire.
+/// (`ChunkFormat`). One recording serves every caller: it replays byte for byte, at once (`render`) or piece by piece
+/// (`RecordingCursor`), or is folded or unfolded in Wire.
 public struct Recording: Hashable, Sendable {
     public let form: Form
     /// Whether usage was asked for on behalf of those who did not: then `Chunk.usage` says what they are not shown.
@@ -32,25 +33,16 @@ public struct Recording: Hashable, Sendable {
     /// - Throws: `RecordingError` where the coded bytes are damaged.
     public func chunks() throws(RecordingError) -> [Chunk] {
         var chunks: [Chunk] = []
-        var decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
-        while let chunk = try decoder.next() { chunks.append(chunk) }
-        guard chunks.count == chunkCount else { throw RecordingError.damaged }
+        var cursor = RecordingCursor(self, withUsage: true)
+        while let chunk = try cursor.nextChunk() { chunks.append(chunk) }
         return chunks
     }
 
     /// All chunks, one after the other, as a caller is to see them. O(raw bytes).
     public func rendered(withUsage: Bool) throws(RecordingError) -> [UInt8] {
-        var decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
-        let showsAll = withUsage || !usageAsked
-        // A body is one chunk: it is handed out as it was decoded.
-        if showsAll, chunkCount == 1, let only = try decoder.next(), try decoder.next() == nil { return only.bytes }
-        var output: [UInt8] = []
-        output.reserveCapacity(rawByteCount)
-        decoder = ChunkDecoder(coded, rawByteCount: rawByteCount)
-        while let chunk = try decoder.next() {
-            if showsAll { output.append(contentsOf: chunk.bytes) } else { chunk.appendWithoutUsage(to: &output) }
-        }
-        return output
+        var output = OutputBuffer()
+        try render(into: &output, withUsage: withUsage)
+        return output.bytes
     }
 }
 

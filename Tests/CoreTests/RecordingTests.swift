@@ -16,6 +16,19 @@ private func stream(tokens: Int, padded: Bool, _ random: inout SeededGenerator) 
     }
 }
 
+extension Recording {
+    /// The same with some of its coded bytes changed, and perhaps cut short.
+    fileprivate func damaged(_ random: inout SeededGenerator) -> Recording {
+        var coded = coded
+        for _ in 0..<Int.random(in: 1...4, using: &random) {
+            coded[Int.random(in: 0..<coded.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        }
+        if Bool.random(using: &random) { coded.removeLast(Int.random(in: 0..<coded.count, using: &random)) }
+        return Recording(
+            form: form, usageAsked: usageAsked, chunkCount: chunkCount, rawByteCount: rawByteCount, coded: coded)
+    }
+}
+
 @Suite("A recording")
 struct RecordingTests {
     @Test("gives back every chunk byte for byte", arguments: 0..<40)
@@ -61,25 +74,73 @@ struct RecordingTests {
     func small(padded: Bool) {
         var random = SeededGenerator(seed: 9)
         let recording = Recording(form: .stream, usageAsked: true, chunks: stream(tokens: 100, padded: padded, &random))
-        #expect(recording.coded.count * 6 < recording.rawByteCount)
+        #expect(recording.coded.count * (padded ? 10 : 20) < recording.rawByteCount)
     }
 
-    @Test("that is damaged gives an error or other bytes, and never a trap", arguments: 0..<30)
+    @Test("is rendered behind what is in the output already, which grows as needed", arguments: 0..<20)
+    func appended(seed: UInt64) throws {
+        var random = SeededGenerator(seed: 3_000 + seed)
+        // Far more chunks than the coded bytes make expect: most are the same, and take a byte each.
+        var chunks = stream(tokens: 40, padded: seed % 2 == 0, &random)
+        chunks += repeatElement(chunks[39], count: 2_000)
+        chunks.append(Chunk(bytes: Array("data: {}\n\n".utf8), usage: .whole))
+        let recording = Recording(form: .stream, usageAsked: true, chunks: chunks)
+        for withUsage in [true, false] {
+            var expected: [UInt8] = []
+            for chunk in chunks {
+                if withUsage { expected += chunk.bytes } else { chunk.appendWithoutUsage(to: &expected) }
+            }
+            var output = OutputBuffer()
+            output.append("gone")
+            output.append("kept")
+            output.consume(4)
+            try recording.render(into: &output, withUsage: withUsage)
+            let bytes = output.bytes
+            #expect(bytes == Array("kept".utf8) + expected)
+        }
+    }
+
+    @Test("that is damaged leaves the output as it was")
+    func damagedOutput() {
+        var random = SeededGenerator(seed: 1)
+        let whole = Recording(form: .stream, usageAsked: true, chunks: stream(tokens: 300, padded: true, &random))
+        let damaged = Recording(
+            form: .stream, usageAsked: true, chunkCount: whole.chunkCount, rawByteCount: whole.rawByteCount,
+            coded: whole.coded.dropLast())
+        var output = OutputBuffer()
+        output.append("kept")
+        for withUsage in [true, false] {
+            #expect(throws: RecordingError.damaged) { try damaged.render(into: &output, withUsage: withUsage) }
+            let bytes = output.bytes
+            #expect(bytes == Array("kept".utf8))
+        }
+    }
+
+    @Test("that is damaged gives an error or other bytes, the same on every way, and never a trap", arguments: 0..<30)
     func damage(seed: UInt64) {
         var random = SeededGenerator(seed: 5_000 + seed)
         let whole = Recording(form: .stream, usageAsked: true, chunks: stream(tokens: 30, padded: true, &random))
         for _ in 0..<200 {
-            var coded = whole.coded
-            for _ in 0..<Int.random(in: 1...4, using: &random) {
-                coded[Int.random(in: 0..<coded.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            let damaged = whole.damaged(&random)
+            let chunks = try? damaged.chunks()
+            let shown = chunks.map { chunks in
+                chunks.reduce(into: [UInt8]()) { shown, chunk in chunk.appendWithoutUsage(to: &shown) }
             }
-            if Bool.random(using: &random) { coded.removeLast(Int.random(in: 0..<coded.count, using: &random)) }
-            let damaged = Recording(
-                form: .stream, usageAsked: true, chunkCount: whole.chunkCount, rawByteCount: whole.rawByteCount,
-                coded: coded)
-            _ = try? damaged.chunks()
-            _ = try? damaged.rendered(withUsage: false)
+            let all = try? damaged.rendered(withUsage: true)
+            let withoutUsage = try? damaged.rendered(withUsage: false)
+            #expect(all == chunks?.flatMap(\.bytes))
+            #expect(withoutUsage == shown)
         }
+    }
+
+    @Test("whose announced size is absurd makes no more than is there")
+    func absurd() {
+        let recording = Recording(
+            form: .stream, usageAsked: true, chunkCount: 1, rawByteCount: .max, coded: [0xF1, 0x10, 65])
+        var output = OutputBuffer()
+        #expect(throws: RecordingError.damaged) { try recording.render(into: &output, withUsage: true) }
+        let capacity = output.capacity
+        #expect(capacity < 100_000)
     }
 }
 

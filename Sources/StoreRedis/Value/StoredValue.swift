@@ -6,7 +6,7 @@ import SamovarCore
 ///     0               4       5       6       7       8
 ///     ┌───────────────┬───────┬───────┬───────┬───────┐
 ///     │     magic     │version│ form  │ flags │ zero  │   form: 0 body, 1 stream
-///     │    "SMVR"     │   1   │  u8   │  u8   │       │   flags: 1 usage was asked for, 2 usage is known
+///     │    "SMVR"     │   2   │  u8   │  u8   │       │   flags: 1 usage was asked for, 2 usage is known
 ///     ├───────────────┴───────┴───────┴───────┴───────┤ 8
 ///     │            request key (32 bytes)             │
 ///     ├───────────────────────────────────────────────┤ 40
@@ -38,7 +38,8 @@ import SamovarCore
 /// compute it too.
 enum StoredValue {
     static let magic: [UInt8] = Array("SMVR".utf8)
-    static let version: UInt8 = 1
+    /// Raised by whatever changes these bytes or how a recording is coded (`ChunkFormat`, `ChunkDictionary`).
+    static let version: UInt8 = 2
     static let headerSize = 112
     static let checksumSize = 16
     /// What an answer may weigh once it is unpacked.
@@ -114,7 +115,7 @@ enum StoredValue {
 
     private static func checksum(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var hasher = SHA256()
-        hasher.update(data: Array("samovar stored value v1\0".utf8))
+        hasher.update(data: Array("samovar stored value v2\0".utf8))
         hasher.update(data: bytes)
         return Array(hasher.finalize().prefix(checksumSize))
     }

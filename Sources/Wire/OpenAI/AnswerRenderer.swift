@@ -2,22 +2,42 @@ import SamovarCore
 
 /// Turns an answer into the form that a caller asked for.
 public enum AnswerRenderer {
+    /// Appends a recorded answer to what goes out. O(raw bytes); in the form in which it was recorded it is made in
+    /// place, at the speed of memory.
+    ///
+    /// - Throws: `Failure.malformed` where the recording is damaged; then the output is as it was.
+    public static func render(
+        _ recording: Recording, as form: Form, withUsage: Bool, kind: APIKind, into output: inout OutputBuffer
+    ) throws(Failure) {
+        if recording.form == form {
+            do throws(RecordingError) {
+                // A body is not changed: whoever asks for one is told its usage.
+                try recording.render(into: &output, withUsage: withUsage || form == .body)
+            } catch {
+                throw .damagedRecording
+            }
+        } else {
+            output.append(
+                try render(chunks(of: recording), recordedAs: recording.form, withUsage: withUsage, kind: kind))
+        }
+    }
+
     /// A recorded answer. O(raw bytes).
     ///
     /// - Throws: `Failure.malformed` where the recording is damaged.
     public static func render(
         _ recording: Recording, as form: Form, withUsage: Bool, kind: APIKind
     ) throws(Failure) -> [UInt8] {
-        do {
-            switch (recording.form, form) {
-            case (.stream, .stream): return try recording.rendered(withUsage: withUsage)
-            case (.body, .body): return try recording.rendered(withUsage: true)
-            default: return try render(recording.chunks(), recordedAs: recording.form, withUsage: withUsage, kind: kind)
-            }
-        } catch let failure as Failure {
-            throw failure
+        var output = OutputBuffer()
+        try render(recording, as: form, withUsage: withUsage, kind: kind, into: &output)
+        return output.bytes
+    }
+
+    private static func chunks(of recording: Recording) throws(Failure) -> [Chunk] {
+        do throws(RecordingError) {
+            return try recording.chunks()
         } catch {
-            throw .malformed(reason: "the recording is damaged")
+            throw .damagedRecording
         }
     }
 
@@ -45,4 +65,8 @@ public enum AnswerRenderer {
         case .body: try Unfold(body: chunks.flatMap(\.bytes), kind: kind).events(withUsage: withUsage)
         }
     }
+}
+
+extension Failure {
+    fileprivate static var damagedRecording: Failure { .malformed(reason: "the recording is damaged") }
 }

@@ -40,7 +40,7 @@ struct StoredValueTests {
             usage: Usage(promptTokenCount: 5, completionTokenCount: 6), ttl: .nanoseconds(7), staleTTL: .nanoseconds(8))
         let bytes = StoredValue.encode(answer, for: Sample.key(1))
         func long(_ value: UInt8, _ above: UInt8 = 0) -> [UInt8] { [0, 0, 0, 0, 0, 0, above, value] }
-        let header = Array("SMVR".utf8) + [1, 1, 3, 0] + Sample.key(1).bytes + long(2, 1) + long(7) + long(8) + long(4)
+        let header = Array("SMVR".utf8) + [2, 1, 3, 0] + Sample.key(1).bytes + long(2, 1) + long(7) + long(8) + long(4)
         let numbers = long(2) + long(3) + long(5) + long(6) + [0, 0, 0, 1, 0, 0, 0, 2]
         #expect(Array(bytes.dropLast(StoredValue.checksumSize)) == header + numbers + [UInt8(ascii: "m"), 9, 8])
     }
@@ -74,7 +74,7 @@ struct StoredValueTests {
     @Test("another version's value and a stranger's are left alone")
     func versions() {
         var newer = StoredValue.encode(Sample.answer(createdAt: createdAt), for: Sample.key(1))
-        newer[4] = 2
+        newer[4] = StoredValue.version + 1
         let strange = [UInt8](repeating: 7, count: 500)
         #expect(damage(newer, Sample.key(1)) == .version)
         #expect(damage(strange, Sample.key(1)) == .magic)

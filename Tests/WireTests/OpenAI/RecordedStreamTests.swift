@@ -174,16 +174,52 @@ struct RecordedStreamTests {
         #expect(usage == expected.usage)
     }
 
-    @Test("of twenty tokens or more take at most a sixth of their raw bytes at the median")
+    @Test("are shown without the usage that only we asked for, at once and in pieces", arguments: RecordedStream.all)
+    func withoutUsage(stream: RecordedStream) throws {
+        let chunks = try Passage(stream.bytes, pieces: .max, usageAsked: true).chunks
+        let recording = Recording(form: .stream, usageAsked: true, chunks: chunks)
+        let shown = chunks.reduce(into: [UInt8]()) { shown, chunk in chunk.appendWithoutUsage(to: &shown) }
+        #expect(try recording.chunks() == chunks)
+        #expect(try recording.rendered(withUsage: true) == chunks.flatMap(\.bytes))
+        #expect(try recording.rendered(withUsage: false) == shown)
+        var cursor = RecordingCursor(recording, withUsage: false)
+        var output = OutputBuffer()
+        while try !cursor.render(into: &output, byteMax: 1_000) {}
+        let bytes = output.bytes
+        #expect(bytes == shown)
+    }
+
+    @Test("give an error or other bytes where they are damaged, the same on every way", arguments: RecordedStream.all)
+    func damage(stream: RecordedStream) throws {
+        var random = SeededGenerator(seed: UInt64(stream.bytes.count))
+        let chunks = try Passage(stream.bytes, pieces: .max, usageAsked: true).chunks
+        let whole = Recording(form: .stream, usageAsked: true, chunks: chunks)
+        for _ in 0..<20 {
+            var coded = whole.coded
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                coded[Int.random(in: 0..<coded.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            let damaged = Recording(
+                form: .stream, usageAsked: true, chunkCount: whole.chunkCount, rawByteCount: whole.rawByteCount,
+                coded: coded)
+            let all = try? damaged.rendered(withUsage: true)
+            let chunks = try? damaged.chunks()
+            let withoutUsage = try? damaged.rendered(withUsage: false)
+            #expect(all == chunks?.flatMap(\.bytes))
+            #expect((withoutUsage == nil) == (all == nil))
+        }
+    }
+
+    @Test("of twenty tokens or more take at most a twentieth of their raw bytes at the median")
     func sizes() throws {
         let shares = try RecordedStream.all.compactMap { stream -> Double? in
-            let passage = try Passage(stream.bytes, pieces: .max)
+            let passage = try Passage(stream.bytes, pieces: .max, usageAsked: true)
             guard passage.events >= 20 else { return nil }
-            let recording = Recording(form: .stream, usageAsked: false, chunks: passage.chunks)
+            let recording = Recording(form: .stream, usageAsked: true, chunks: passage.chunks)
             return Double(recording.coded.count) / Double(stream.bytes.count)
         }.sorted()
         #expect(shares.count > 50)
-        #expect(shares[shares.count / 2] <= 1.0 / 6)
+        #expect(shares[shares.count / 2] <= 1.0 / 20)
     }
 
     @Test("unfold from their own body to a stream that folds to it again", arguments: RecordedStream.all)

@@ -80,9 +80,14 @@ class Report:
         rounds: Sequence[float],
         unit: str = "",
         at_most: float | None = None,
+        at_least: float | None = None,
         exact: bool = False,
     ) -> None:
-        goal = None if at_most is None else Goal(at_most)
+        goal = None
+        if at_most is not None:
+            goal = Goal(at_most)
+        elif at_least is not None:
+            goal = Goal(at_least, at_most=False)
         self.figures.append(Figure(name, list(rounds), unit, goal, exact))
 
     def note(self, text: str) -> None:

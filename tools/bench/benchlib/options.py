@@ -37,7 +37,8 @@ Wants on this machine: cc, wrk, redis-server, nginx, varnishd with varnish-modul
 nginx-light varnish varnish-modules). Without a rival it says so and goes on.
 
 Environment:
-  SAMOVAR_TEST_DATA   folder with wire/recorded-chat.jsonl.xz and wire/samples/*.sse, for "stored"
+  SAMOVAR_TEST_DATA   folder with wire/recorded-chat.jsonl.xz and wire/samples/*.sse, for "stored" and
+                      "render"
 """
 
 
@@ -58,7 +59,7 @@ def read(arguments: Sequence[str], benchmarks: Mapping[str, str]) -> Options:
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures there, round by round")
     parser.add_argument("--bin-dir", type=pathlib.Path, metavar="DIR",
                         help="folder with samovar and provider, in place of a release build")  # fmt: skip
-    parser.add_argument("--stored-size", type=pathlib.Path, metavar="PATH", help="the program that stored asks")
+    parser.add_argument("--stored-size", type=pathlib.Path, metavar="PATH", help="the program that stored and render ask")
     parsed = parser.parse_args(arguments)
     unknown = [name for name in parsed.names if name not in benchmarks]
     if unknown:
