@@ -68,17 +68,19 @@ let package = Package(
             ],
             path: "Sources/UpstreamHTTP", swiftSettings: strict),
 
-        // Listeners: the OpenAI-compatible port and the admin port; drain.
+        // Listeners: the binary port, the OpenAI-compatible port and the admin port; drain.
         .target(
             name: "SamovarServer",
             dependencies: [
-                "SamovarCore", "SamovarEngine", "SamovarWire",
+                "SamovarCore", "SamovarEngine", "SamovarWire", "CEpoll",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
             ],
             path: "Sources/Server", swiftSettings: strict),
+        .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
 
         // The executable: reads the configuration, wires the parts, runs; the subcommands.
         .executableTarget(

@@ -54,8 +54,10 @@ public final class MemoryCache: Sendable {
         if !action.isAdmitted { metrics.evictions[.itemSize].add(1) }
     }
 
-    public func remove(_ key: RequestKey) {
-        entries.withLock { _ = $0.remove(key) }
+    /// Whether there was anything under the key.
+    @discardableResult
+    public func remove(_ key: RequestKey) -> Bool {
+        entries.withLock { $0.remove(key) != nil }
     }
 
     /// Notes that what this key asks for can never be kept, so that looking it up is no use until then.

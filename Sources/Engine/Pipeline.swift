@@ -28,11 +28,11 @@ public final class Pipeline: Sendable {
 
     public let metrics: Metrics
     public let l1: MemoryCache
-    private let store: (any Store)?
-    private let upstreams: UpstreamPool
+    let store: (any Store)?
+    let upstreams: UpstreamPool
     private let flights: Flights
-    private let clock: any MonotonicClock
-    private let settings: Lock<Settings>
+    let clock: any MonotonicClock
+    let settings: Lock<Settings>
     private let lanes: [any TaskExecutor]
     private let bugs: Set<SeededBug>
 
@@ -252,7 +252,7 @@ public final class Pipeline: Sendable {
             flights.unlist(takeoff)
             await Task.yield()
         }
-        let answer = keep(outcome, of: flight)
+        let answer = keep(outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt).answer
         flights.unlist(takeoff)
         land(flight, outcome, isStored: answer != nil)
         // After landing: a slow L2 holds nobody up.
@@ -288,44 +288,6 @@ public final class Pipeline: Sendable {
         else { return outcome }
         let second = upstreams.attempt(flight.request, at: member, limits: limits)
         return await AttemptDriver(clock: clock, metrics: metrics).run(second, at: member, for: flight)
-    }
-
-    /// Puts a complete answer into L1, and counts one that is not kept. Returns what L2 is to keep.
-    private func keep(_ outcome: AttemptLog.Outcome, of flight: SharedFlight) -> Answer? {
-        let request = flight.request
-        let whole: AttemptLog.Whole
-        switch outcome {
-        case .failed(let failure):
-            return notStored(NotStoredReason(failure), request)
-        case .abandoned:
-            return notStored(.abandoned, request)
-        case .whole(let complete):
-            whole = complete
-        }
-        switch request.sharing {
-        case .alone(let reason): return notStored(reason, request)
-        case .coalesced: return notStored(.sampling, request)
-        case .stored: break
-        }
-        if let reason = whole.notStored { return notStored(reason, request) }
-        let ttl = min(request.route.ttl, flight.ttlMax ?? request.route.ttl)
-        guard ttl > .zero else { return notStored(.noStore, request) }
-        let now = clock.now
-        let answer = Answer(
-            recording: whole.recording, model: whole.model ?? request.model, createdAt: clock.wallNow,
-            generationTime: flight.startedAt.duration(to: now), usage: whole.usage, ttl: ttl,
-            staleTTL: request.route.staleTTL)
-        // L1 before the flight lands: whoever misses the flight must find the answer.
-        l1.set(request.key, StoredAnswer(answer, bornAt: now))
-        return answer
-    }
-
-    private func notStored(_ reason: NotStoredReason, _ request: Request) -> Answer? {
-        metrics.notStored[reason].add(1)
-        if reason.isLasting {
-            l1.mark(request.key, until: clock.now.advanced(by: settings.withLock { $0.markTTL }))
-        }
-        return nil
     }
 
     private func land(_ flight: SharedFlight, _ outcome: AttemptLog.Outcome, isStored: Bool) {

@@ -9,6 +9,8 @@ public protocol Store: Sendable {
     func get(_ key: RequestKey) async -> StoredAnswer?
     /// Keeps the answer for what is left of its life.
     func set(_ key: RequestKey, _ answer: Answer) async
+    /// Forgets the answer under the key.
+    func remove(_ key: RequestKey) async
 }
 
 /// What the engine needs from one upstream. A provider over HTTP in the daemon, a script in tests.

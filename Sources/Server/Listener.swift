@@ -16,7 +16,7 @@ public enum ListenAddress: Hashable, Sendable {
 }
 
 /// One listening socket and its connections.
-public final class Listener: Sendable {
+public final class Listener: PortListener {
     /// Builds a connection's pipeline; returns what is told when the process leaves.
     typealias Setup = @Sendable (any Channel) throws -> Void
 
@@ -26,13 +26,11 @@ public final class Listener: Sendable {
     }
 
     private let state = Lock(State())
-    private let connectionsMax: Int
+    private let count: ConnectionCount
 
-    init(connectionsMax: Int) {
-        self.connectionsMax = connectionsMax
+    init(count: ConnectionCount) {
+        self.count = count
     }
-
-    public var connectionCount: Int { state.withLock { $0.connections.count } }
 
     /// Starts to listen. Returns where, with the port that was given.
     func start(
@@ -56,7 +54,7 @@ public final class Listener: Sendable {
         case .tcp(let host, let port):
             server = try await bootstrap.bind(host: host, port: port).get()
         case .unix(let path):
-            try await Self.removeStale(path, group)
+            try StaleSocket.remove(path)
             // The socket is for this user alone.
             let mask = umask(0o177)
             defer { umask(mask) }
@@ -64,20 +62,6 @@ public final class Listener: Sendable {
         }
         state.withLock { $0.server = server }
         return Self.describe(server, address)
-    }
-
-    /// A killed process leaves its socket behind; one that somebody answers on is in use.
-    private static func removeStale(_ path: String, _ group: any EventLoopGroup) async throws {
-        var status = stat()
-        // Whatever else lies there is not ours to remove: binding will say so.
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
-        do {
-            let answered = try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get()
-            try? await answered.close()
-            throw AddressInUse()
-        } catch let error as IOError where error.errnoCode == ECONNREFUSED {
-            unlink(path)
-        }
     }
 
     private static func describe(_ server: any Channel, _ address: ListenAddress) -> String {
@@ -90,13 +74,10 @@ public final class Listener: Sendable {
     }
 
     private func admit(_ channel: any Channel) -> Bool {
-        let isAdmitted = state.withLock { state in
-            guard state.connections.count < connectionsMax else { return false }
-            state.connections[ObjectIdentifier(channel)] = channel
-            return true
-        }
-        guard isAdmitted else { return false }
+        guard count.admit() else { return false }
+        state.withLock { $0.connections[ObjectIdentifier(channel)] = channel }
         channel.closeFuture.whenComplete { _ in
+            self.count.release()
             self.state.withLock { _ = $0.connections.removeValue(forKey: ObjectIdentifier(channel)) }
         }
         return true
@@ -120,11 +101,6 @@ public final class Listener: Sendable {
         await stopAccepting()
         for channel in state.withLock({ Array($0.connections.values) }) { try? await channel.close() }
     }
-}
-
-/// Somebody else answers on that Unix socket.
-public struct AddressInUse: Error {
-    public init() {}
 }
 
 /// Tells a connection that the process is leaving.

@@ -95,6 +95,16 @@ public final class RedisStore: Store {
         }
     }
 
+    public func remove(_ key: RequestKey) async {
+        guard let writePermit = writeGate.ask() else { return counters.skippedWrites.add(1) }
+        guard let permit = gate.ask() else { return counters.skipped.add(1) }
+        let exchange = await client.send([[Verb.unlink, keyName.bytes(key)]], timeout: settings.timeout)
+        switch exchange.outcome {
+        case .failure(let failure): report(failure, permit)
+        case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
+        }
+    }
+
     // MARK: Replies
 
     /// What GET has found, and how long Redis will keep it.

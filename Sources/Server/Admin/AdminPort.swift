@@ -14,7 +14,7 @@ public struct AdminPort: Sendable {
     public init(source: AdminSource, names: RequestRules.Names) {
         self.source = source
         self.names = names
-        listener = Listener(connectionsMax: 64)
+        listener = Listener(count: ConnectionCount(max: 64))
     }
 
     /// Starts to listen; returns the address with its port.
@@ -22,7 +22,7 @@ public struct AdminPort: Sendable {
         var names = names
         if case .unix = address { names.anyHost = true }
         let source = source
-        return try await listener.start(address, group: group, refuse: Refusal.setUp) { [names] channel in
+        return try await listener.start(address, group: group, refuse: Refusal.overHTTP) { [names] channel in
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(
                 AdminPace(limits: ReadPace.Limits(), clock: source.clock))
@@ -31,6 +31,16 @@ public struct AdminPort: Sendable {
             try pipeline.addHandler(HTTPServerPipelineHandler())
             try pipeline.addHandler(AdminHandler(source: source, names: names))
         }
+    }
+}
+
+extension AdminPort {
+    /// What `/stats.json` shows.
+    public static func stats(_ source: AdminSource) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys]
+        return (try? encoder.encode(Stats(source))).map(Array.init) ?? []
     }
 }
 
@@ -104,17 +114,10 @@ final class AdminHandler: ChannelInboundHandler {
         case "/metrics":
             return Page(
                 contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(PrometheusText(source).text.utf8))
-        case "/stats.json": return Page(contentType: "application/json", body: stats())
+        case "/stats.json": return Page(contentType: "application/json", body: AdminPort.stats(source))
         default:
             return Page(ErrorReply(status: 404, message: "unknown path", type: "invalid_request_error", code: "path"))
         }
-    }
-
-    private func stats() -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys]
-        return (try? encoder.encode(Stats(source))).map(Array.init) ?? []
     }
 
     private func send(_ page: Page, to request: HTTPRequestHead, _ context: ChannelHandlerContext) {

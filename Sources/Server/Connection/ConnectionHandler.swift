@@ -12,7 +12,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
     typealias OutboundOut = ByteBuffer
 
     private var machine: Machine
-    private var turn = ConnectionTurn()
+    private let loop: LoopTurn
     private let front: Front
     private let lane: Int
     private let clock: any MonotonicClock
@@ -35,6 +35,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
         self.front = front
         self.eventLoop = eventLoop
         lane = front.lane(of: eventLoop)
+        loop = LoopTurn.ofThisThread()
         clock = front.clock
     }
 
@@ -56,7 +57,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
         isReading = true
         let now = clock.now
         let bytes = unwrapInboundIn(data)
-        machine.received(bytes.readableBytesUInt8Span, at: now, into: &turn)
+        machine.received(bytes.readableBytesUInt8Span, at: now, into: &loop.turn)
         perform(context, at: now)
     }
 
@@ -73,7 +74,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case is LeaveEvent: happened { machine, now, _ in machine.leave(at: now) }
+        case is LeaveEvent: happened { machine, now, turn in machine.leave(at: now, into: &turn) }
         case ChannelEvent.inputClosed:
             happened { machine, now, turn in machine.inputEnded(at: now, into: &turn) }
         default: break
@@ -100,7 +101,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
 
     private func happened(_ event: (inout Machine, Instant, inout ConnectionTurn) -> Void) {
         let now = clock.now
-        event(&machine, now, &turn)
+        event(&machine, now, &loop.turn)
         guard let context else { return }
         perform(context, at: now)
     }
@@ -110,23 +111,24 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
         var hasMore = true
         while hasMore {
             write(context)
-            let (asks, hangUps) = (turn.asks, turn.hangUps)
-            if !asks.isEmpty { turn.asks = [] }
-            if !hangUps.isEmpty { turn.hangUps = [] }
+            let (handovers, hangUps) = (loop.turn.handovers, loop.turn.hangUps)
+            if !handovers.isEmpty { loop.turn.handovers = [] }
+            if !hangUps.isEmpty { loop.turn.hangUps = [] }
             // The machine is done with this event: what these lead to comes back as another.
             for number in hangUps { exchanges[number]?.hangUp() }
-            for ask in asks { serve(ask) }
-            hasMore = !turn.isEmpty
+            for handover in handovers { serve(handover) }
+            hasMore = !loop.turn.isEmpty
         }
         if isReading { settle(at: now) } else { flush(context) }
     }
 
     private func write(_ context: ChannelHandlerContext) {
-        guard !turn.output.isEmpty else { return }
+        guard !loop.turn.output.isEmpty else { return }
         hasWritten = true
-        unsent += turn.output.count
-        context.write(wrapOutboundOut(context.channel.allocator.buffer(bytes: turn.output)), promise: nil)
-        turn.output.removeAll(keepingCapacity: turn.output.capacity <= 64 << 10)
+        unsent += loop.turn.output.count
+        let bytes = loop.turn.output.withUnsafeBytes { context.channel.allocator.buffer(bytes: $0) }
+        context.write(wrapOutboundOut(bytes), promise: nil)
+        loop.turn.output.removeAll(keepingCapacity: loop.turn.output.capacity <= LoopTurn.outputKeptMax)
     }
 
     private func flush(_ context: ChannelHandlerContext) {
@@ -144,8 +146,8 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
             let before = unsent
             unsent = context.channel.isWritable ? 0 : buffered(context)
             if unsent == 0 { settleDebts() }
-            machine.wrote(unsent: unsent, hasTaken: unsent < before, at: now, into: &turn)
-            hasMore = !turn.isEmpty
+            machine.wrote(unsent: unsent, hasTaken: unsent < before, at: now, into: &loop.turn)
+            hasMore = !loop.turn.isEmpty
             if hasMore {
                 write(context)
                 perform(context, at: now)
@@ -167,11 +169,11 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
         for debt in debts { debt.exchange.taken(debt.byteCount) }
     }
 
-    private func serve(_ ask: Ask) {
+    private func serve(_ handover: Handover) {
         let port = port ?? Port(self, eventLoop)
         self.port = port
-        let exchange = Exchange(ask, lane: lane, port: port)
-        exchanges[ask.number] = exchange
+        let exchange = Exchange(handover, lane: lane, port: port)
+        exchanges[handover.number] = exchange
         front.enqueue(exchange)
     }
 
@@ -227,9 +229,9 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
     }
 
     private func closed() {
-        machine.closed(into: &turn)
-        for number in turn.hangUps { exchanges[number]?.hangUp() }
-        turn = ConnectionTurn()
+        machine.closed(into: &loop.turn)
+        for number in loop.turn.hangUps { exchanges[number]?.hangUp() }
+        loop.turn.removeAll()
         owed = []
         for exchange in exchanges.values { exchange.closed() }
         exchanges.removeAll()
@@ -241,12 +243,12 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
     // MARK: Replies
 
     private func submitted(_ part: ReplyPart, of exchange: Exchange) {
-        let number = exchange.ask.number
+        let number = exchange.handover.number
         guard exchanges[number] === exchange else { return exchange.closed() }
         switch part {
         case .piece(let bytes): owed.append((exchange, bytes.count))
-        case .whole, .end: exchanges[number] = nil
-        case .head: break
+        case .answer, .failed, .end, .done, .text: exchanges[number] = nil
+        case .begin, .passed: break
         }
         happened { machine, now, turn in machine.replied(part, to: number, at: now, into: &turn) }
     }

@@ -24,7 +24,7 @@ protocol ConnectionMachine: SendableMetatype {
     /// `standing.wakeAt` has come.
     mutating func tick(at now: Instant, into turn: inout ConnectionTurn)
     /// The process is leaving: the connection ends after what it is doing.
-    mutating func leave(at now: Instant)
+    mutating func leave(at now: Instant, into turn: inout ConnectionTurn)
     /// The connection is gone, whoever ended it.
     mutating func closed(into turn: inout ConnectionTurn)
 
@@ -32,23 +32,36 @@ protocol ConnectionMachine: SendableMetatype {
 }
 
 /// What one event led to. Reused from event to event.
-struct ConnectionTurn {
+struct ConnectionTurn: ~Copyable {
     /// To be sent, in this order, before anything that comes later.
-    var output: [UInt8] = []
+    var output = OutputBuffer()
+    /// For whatever must be made before it is known how long it is.
+    var scratch = OutputBuffer()
     /// To be served by somebody else.
-    var asks: [Ask] = []
+    var handovers: [Handover] = []
     /// Whoever asked these has gone, or waits no longer.
     var hangUps: [UInt64] = []
 
-    var isEmpty: Bool { output.isEmpty && asks.isEmpty && hangUps.isEmpty }
+    var isEmpty: Bool { output.isEmpty && handovers.isEmpty && hangUps.isEmpty }
+
+    mutating func removeAll() {
+        output.removeAll(keepingCapacity: true)
+        handovers = []
+        hangUps = []
+    }
 }
 
 /// What a connection cannot answer by itself.
-struct Ask: Sendable {
+struct Handover: Sendable {
     enum Job: Sendable {
         case ask(Request)
         /// To this upstream: the one whose rule let it pass.
         case pass(PassRequest, to: String?)
+        /// Nobody waits for the answer, but for what came of it.
+        case warm(Request)
+        case put(Request, Form, answer: [UInt8], ttl: Duration?)
+        case invalidate(Request)
+        case stats
     }
 
     /// Names it on its connection.
@@ -57,16 +70,6 @@ struct Ask: Sendable {
     /// An upstream's words about our own key are not for the caller.
     let hidesCredential: Bool
     let startedAt: Instant
-}
-
-/// A part of a reply, from whoever serves it.
-enum ReplyPart: Sendable {
-    /// The whole reply, or what is left of it where its head has gone out.
-    case whole(FullReply)
-    case head(status: Int, ReplyFraming.Headers)
-    case piece([UInt8])
-    /// - isCut: the answer did not come to its end, and nobody may take it for one that did.
-    case end(isCut: Bool)
 }
 
 /// What a connection wants of its driver until the next event.

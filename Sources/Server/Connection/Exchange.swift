@@ -19,7 +19,7 @@ final class Exchange: Sendable {
         var writer: CheckedContinuation<Bool, Never>?
     }
 
-    let ask: Ask
+    let handover: Handover
     let caller: Caller
     /// Which lane serves it.
     let lane: Int
@@ -28,20 +28,31 @@ final class Exchange: Sendable {
 
     private static let queuedByteMax = 128 << 10
 
-    init(_ ask: Ask, lane: Int, port: any ReplyPort) {
-        self.ask = ask
+    init(_ handover: Handover, lane: Int, port: any ReplyPort) {
+        self.handover = handover
         self.lane = lane
         self.port = port
         caller = Caller(lane: lane)
     }
 
-    var startedAt: Instant { ask.startedAt }
-    var hidesCredential: Bool { ask.hidesCredential }
+    var startedAt: Instant { handover.startedAt }
+    var hidesCredential: Bool { handover.hidesCredential }
 
-    /// Sends the whole reply, or what is left of it where the head has gone out.
-    func finish(_ reply: FullReply) { port.submit(.whole(reply), of: self) }
+    /// Sends a whole answer.
+    func finish(_ facts: AnswerFacts, _ body: [UInt8]) { port.submit(.answer(facts, body), of: self) }
 
-    func begin(status: Int, _ headers: ReplyFraming.Headers) { port.submit(.head(status: status, headers), of: self) }
+    /// Says what came of an order.
+    func finish(_ done: Done) { port.submit(.done(done), of: self) }
+
+    /// Sends what an administrator asked to see.
+    func finish(text: [UInt8]) { port.submit(.text(text), of: self) }
+
+    /// Sends an error: as the whole reply, or as the end of one that has begun.
+    func fail(_ reply: FailedReply) { port.submit(.failed(reply), of: self) }
+
+    func begin(_ facts: AnswerFacts) { port.submit(.begin(facts), of: self) }
+
+    func begin(_ reply: PassReply) { port.submit(.passed(reply), of: self) }
 
     /// Sends a piece and waits until the connection takes more. False when the caller has gone.
     func write(_ bytes: [UInt8]) async -> Bool {

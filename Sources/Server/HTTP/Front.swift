@@ -12,6 +12,7 @@ public final class Front: HTTPService {
     let clock: any MonotonicClock
     private let passThroughs: [String: any PassThrough]
     private let settings: Lock<Snapshot>
+    private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
     private let exchanges: [AsyncStream<Exchange>]
@@ -47,6 +48,12 @@ public final class Front: HTTPService {
         init(_ settings: FrontSettings) { self.settings = settings }
     }
 
+    /// How the figures of the process are told to an administrator: JSON text.
+    public func showStats(_ text: @escaping @Sendable () -> [UInt8]) { statsText.withLock { $0 = text } }
+
+    /// The call that was asked with a body of this digest before; nil where the body is needed.
+    func remembered(_ arrival: Request.Arrival, _ digest: SentBodyDigest) -> Request? { nil }
+
     public var currentSettings: FrontSettings { snapshot.settings }
     private var snapshot: Snapshot { settings.withLock { $0 } }
 
@@ -59,15 +66,28 @@ public final class Front: HTTPService {
 
     // MARK: In the turn in which a request comes
 
-    func call(_ arrival: Request.Arrival, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: SentBodyDigest?, at now: Instant) -> Served {
         let request: Request
-        do throws(RequestError) {
-            request = try Request(arrival, routes: snapshot.settings.routes)
+        do throws(FailedReply) {
+            request = try understand(arrival, digest)
         } catch {
-            return .reply(FullReply(refused(ErrorReply(error), now)))
+            return .failed(refused(error, now))
         }
+        return look(request)
+    }
+
+    /// What a caller asks, by the routes as they are now.
+    func understand(_ arrival: Request.Arrival, _ digest: SentBodyDigest?) throws(FailedReply) -> Request {
+        do throws(RequestError) {
+            return try Request(arrival, routes: snapshot.settings.routes)
+        } catch {
+            throw FailedReply(error)
+        }
+    }
+
+    func look(_ request: Request) -> Served {
         if let reply = pipeline.look(request), case .stored(let stored, let provenance) = reply {
-            return .reply(render(stored, provenance, for: request, now))
+            return .hit(stored, provenance, request)
         }
         return .serve(
             .ask(request), hidesCredential: request.route.credential == .configured,
@@ -77,7 +97,7 @@ public final class Front: HTTPService {
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
         let settings = snapshot.settings
         guard settings.pass.passes(head) else {
-            return .reply(FullReply(refused(ErrorReply(unknown: head), now)))
+            return .failed(refused(FailedReply(.invalidRequest, ErrorReply(unknown: head)), now))
         }
         let hasKey = settings.pass.hasConfiguredKey
         let request = PassRequest(
@@ -88,8 +108,22 @@ public final class Front: HTTPService {
             .pass(request, to: settings.passUpstream), hidesCredential: hasKey, timeout: nil, streams: false)
     }
 
-    func refused(_ error: ErrorReply, since startedAt: Instant, at now: Instant) {
-        _ = refused(error, startedAt)
+    func facts(_ request: Request, _ provenance: Provenance, since startedAt: Instant) -> AnswerFacts {
+        AnswerFacts(
+            provenance: provenance, form: request.form, tenant: request.showsTenant ? request.tenant.label : nil,
+            key: snapshot.settings.debugHeaders ? request.key.hexadecimal : nil, startedAt: startedAt)
+    }
+
+    func answered(_ provenance: Provenance, since startedAt: Instant) {
+        let duration = startedAt.duration(to: clock.now)
+        metrics.requests[provenance.result].add(1)
+        metrics.durations[provenance.result].observe(duration)
+        metrics.firstTokens[provenance.result].observe(duration)
+    }
+
+    func refused(since startedAt: Instant) {
+        metrics.requests[.error].add(1)
+        metrics.durations[.error].observe(startedAt.duration(to: clock.now))
     }
 
     // MARK: Serving
@@ -116,99 +150,73 @@ public final class Front: HTTPService {
 
     func enqueue(_ exchange: Exchange) {
         if case .terminated = queues[exchange.lane].yield(exchange) {
-            exchange.finish(reply(to: .draining, exchange, isFollower: false))
+            exchange.fail(reply(to: .draining, exchange, isFollower: false))
         }
     }
 
     private func serve(_ exchange: Exchange) async {
-        switch exchange.ask.job {
+        switch exchange.handover.job {
         case .ask(let request):
             await pipeline.serve(request, for: exchange.caller) { reply in
                 await self.deliver(reply, to: request, exchange)
             }
         case .pass(let request, let upstream):
             await pass(request, to: upstream, exchange)
+        case .warm(let request): await warm(request, exchange)
+        case .put(let request, let form, let answer, let ttl): await put(request, form, answer, ttl, exchange)
+        case .invalidate(let request): await invalidate(request, exchange)
+        case .stats: exchange.finish(text: statsText.withLock { $0 }?() ?? [])
         }
     }
 
     private func deliver(_ reply: Reply, to request: Request, _ exchange: Exchange) async {
         switch reply {
         case .stored(let stored, let provenance):
-            exchange.finish(render(stored, provenance, for: request, exchange.startedAt))
+            finish(exchange, request, provenance) { () throws(Failure) in
+                try AnswerRenderer.render(
+                    stored.answer.recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind)
+            }
         case .whole(let whole, let provenance):
-            exchange.finish(render(whole, provenance, for: request, exchange.startedAt))
+            finish(exchange, request, provenance) { () throws(Failure) in
+                try AnswerRenderer.render(
+                    whole.chunks, recordedAs: whole.form, usageAsked: whole.usageAsked, as: request.form,
+                    withUsage: request.wantsUsage, kind: request.kind)
+            }
         case .live(let live, let provenance):
             await stream(live, provenance, to: request, exchange)
         case .failed(let failure, let isFollower):
-            exchange.finish(self.reply(to: exchange.caller.gone ?? failure, exchange, isFollower: isFollower))
+            exchange.fail(self.reply(to: exchange.caller.gone ?? failure, exchange, isFollower: isFollower))
         }
     }
 
     // MARK: Replies
 
-    /// A stored answer, as this caller asked for it.
-    func render(
-        _ stored: StoredAnswer, _ provenance: Provenance, for request: Request, _ startedAt: Instant
-    ) -> FullReply {
+    private func finish(
+        _ exchange: Exchange, _ request: Request, _ provenance: Provenance, _ render: () throws(Failure) -> [UInt8]
+    ) {
         do throws(Failure) {
-            let body = try AnswerRenderer.render(
-                stored.answer.recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind)
-            return success(body, provenance, request, startedAt)
+            let body = try render()
+            answered(provenance, since: exchange.startedAt)
+            exchange.finish(facts(request, provenance, since: exchange.startedAt), body)
         } catch {
-            return self.reply(to: error, hidesCredential: request.route.credential == .configured, startedAt)
+            exchange.fail(reply(to: error, exchange, isFollower: false))
         }
     }
 
-    private func render(
-        _ whole: WholeAnswer, _ provenance: Provenance, for request: Request, _ startedAt: Instant
-    ) -> FullReply {
-        do throws(Failure) {
-            let body = try AnswerRenderer.render(
-                whole.chunks, recordedAs: whole.form, usageAsked: whole.usageAsked, as: request.form,
-                withUsage: request.wantsUsage, kind: request.kind)
-            return success(body, provenance, request, startedAt)
-        } catch {
-            return self.reply(to: error, hidesCredential: request.route.credential == .configured, startedAt)
-        }
-    }
-
-    private func success(
-        _ body: [UInt8], _ provenance: Provenance, _ request: Request, _ startedAt: Instant
-    ) -> FullReply {
-        let duration = startedAt.duration(to: clock.now)
-        metrics.requests[provenance.result].add(1)
-        metrics.durations[provenance.result].observe(duration)
-        metrics.firstTokens[provenance.result].observe(duration)
-        return FullReply(status: 200, headers: headers(request, provenance), body: body, event: body)
-    }
-
-    private func headers(_ request: Request, _ provenance: Provenance) -> ReplyFraming.Headers {
-        var headers = ReplyFraming.Headers(form: request.form)
-        headers.add(provenance)
-        if request.showsTenant { headers.add("x-samovar-tenant", request.tenant.label) }
-        if snapshot.settings.debugHeaders { headers.add("x-samovar-key", request.key.hexadecimal) }
-        return headers
-    }
-
-    private func reply(to failure: Failure, _ exchange: Exchange, isFollower: Bool) -> FullReply {
-        var reply = self.reply(to: failure, hidesCredential: exchange.hidesCredential, exchange.startedAt)
-        // Followers of one failed flight would otherwise all come back in the same second.
-        if isFollower, let wait = reply.retryAfterSeconds {
-            reply.retryAfterSeconds = wait + Int64.random(in: 0...max(1, wait / 2))
-        }
-        return reply
-    }
-
-    private func reply(to failure: Failure, hidesCredential: Bool, _ startedAt: Instant) -> FullReply {
+    private func reply(to failure: Failure, _ exchange: Exchange, isFollower: Bool) -> FailedReply {
         if failure == .lagged { metrics.lagged.add(1) }
-        return FullReply(refused(ErrorReply(failure, hidesCredential: hidesCredential), startedAt))
+        var failed = refused(FailedReply(failure, hidesCredential: exchange.hidesCredential), exchange.startedAt)
+        // Followers of one failed flight would otherwise all come back in the same second.
+        if isFollower, let wait = failed.reply.retryAfter {
+            failed.reply.retryAfter = wait + .milliseconds(Int64.random(in: 0...max(1_000, wait.milliseconds / 2)))
+        }
+        return failed
     }
 
     /// Counts a reply that is an error.
-    func refused(_ error: ErrorReply, _ startedAt: Instant) -> ErrorReply {
-        metrics.requests[.error].add(1)
-        metrics.durations[.error].observe(startedAt.duration(to: clock.now))
-        return error
+    private func refused(_ failed: FailedReply, _ startedAt: Instant) -> FailedReply {
+        refused(since: startedAt)
+        return failed
     }
 
     // MARK: Streams
@@ -218,7 +226,7 @@ public final class Front: HTTPService {
     ) async {
         metrics.requests[provenance.result].add(1)
         metrics.firstTokens[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
-        exchange.begin(status: 200, headers(request, provenance))
+        exchange.begin(facts(request, provenance, since: exchange.startedAt))
         do throws(Failure) {
             for try await chunk in live {
                 var bytes = chunk.bytes
@@ -234,8 +242,7 @@ public final class Front: HTTPService {
         } catch {
             let failure = exchange.caller.gone ?? error
             if failure == .lagged { metrics.lagged.add(1) }
-            _ = await exchange.write(ErrorReply(failure, hidesCredential: exchange.hidesCredential).event)
-            exchange.end(isCut: true)
+            exchange.fail(FailedReply(failure, hidesCredential: exchange.hidesCredential))
         }
         metrics.durations[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
     }
@@ -244,7 +251,7 @@ public final class Front: HTTPService {
 
     private func pass(_ request: PassRequest, to upstream: String?, _ exchange: Exchange) async {
         guard let passThrough = upstream.flatMap({ passThroughs[$0] }) else {
-            exchange.finish(reply(to: .unreachable(reason: "there is no upstream"), exchange, isFollower: false))
+            exchange.fail(reply(to: .unreachable(reason: "there is no upstream"), exchange, isFollower: false))
             return
         }
         let passage = Passage(
@@ -254,7 +261,7 @@ public final class Front: HTTPService {
             exchange.end(isCut: false)
             metrics.durations[.bypass].observe(exchange.startedAt.duration(to: clock.now))
         case let failure? where !passage.hasBegun:
-            exchange.finish(reply(to: failure, exchange, isFollower: false))
+            exchange.fail(reply(to: failure, exchange, isFollower: false))
         case .some:
             // Whatever it is that is passed on, our own words do not belong into it: the connection says it.
             exchange.end(isCut: true)

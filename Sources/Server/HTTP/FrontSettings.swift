@@ -22,6 +22,13 @@ public struct FrontSettings: Sendable {
     public var keepAliveInterval: Duration
     /// Show `X-Samovar-Key`.
     public var debugHeaders: Bool
+    public var binaryLimits: BinaryLimits
+    /// `follower_lag_max`: how far a live answer may run ahead of its reader's credit, in bytes.
+    public var followerLagMax: Int
+    /// How long requests may take that are in flight when the process leaves.
+    public var drainGrace: Duration
+    /// What administrators show; nil: there are none.
+    public var adminToken: Secret?
 
     public init(
         routes: RouteTable,
@@ -34,7 +41,11 @@ public struct FrontSettings: Sendable {
         connectionsMax: Int = 1_024,
         writeTimeout: Duration = .seconds(30),
         keepAliveInterval: Duration = .seconds(10),
-        debugHeaders: Bool = false
+        debugHeaders: Bool = false,
+        binaryLimits: BinaryLimits = BinaryLimits(),
+        followerLagMax: Int = 256 << 10,
+        drainGrace: Duration = .seconds(25),
+        adminToken: Secret? = nil
     ) {
         self.routes = routes
         self.pass = pass
@@ -47,5 +58,9 @@ public struct FrontSettings: Sendable {
         self.writeTimeout = writeTimeout
         self.keepAliveInterval = keepAliveInterval
         self.debugHeaders = debugHeaders
+        self.binaryLimits = binaryLimits
+        self.followerLagMax = followerLagMax
+        self.drainGrace = drainGrace
+        self.adminToken = adminToken
     }
 }

@@ -114,7 +114,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
                 notePart(at: now)
                 return start + done
             case .sayContinue(let done):
-                turn.output.append(contentsOf: ReplyFraming.sayContinue)
+                ReplyFraming.appendContinue(to: &turn.output)
                 notePart(at: now)
                 return start + done
             case .request(let fields, let body, let done):
@@ -131,7 +131,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         return start
     }
 
-    private func canTake(_ turn: ConnectionTurn) -> Bool {
+    private func canTake(_ turn: borrowing ConnectionTurn) -> Bool {
         guard case .open = phase else { return false }
         return serving == nil && unsent == 0 && turn.output.count < Self.outputMax
     }
@@ -158,7 +158,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         var arrival = Request.Arrival(kind: kind, body: kind == .models ? nil : bytes.array(body))
         let authorization = fields[.authorization]
         if authorization.isThere { arrival.authorization = Secret(bytes.text(authorization, from: start)) }
-        answer(service.call(arrival, at: now), Framing(isHead: false, isHTTP11: true), at: now, into: &turn)
+        answer(
+            service.call(arrival, digest: nil, at: now), Framing(isHead: false, isHTTP11: true), at: now, into: &turn)
     }
 
     private mutating func request(
@@ -167,7 +168,9 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         closesAfterReply = closesAfterReply || !head.keepsAlive
         let served: Served
         switch Endpoint(method: head.method, target: head.target) {
-        case .api(let kind): served = service.call(Request.Arrival(kind: kind, head: head, body: body), at: now)
+        case .api(let kind):
+            served =
+                service.call(Request.Arrival(kind: kind, head: head, body: body), digest: nil, at: now)
         case .other: served = service.pass(head, body, at: now)
         }
         answer(served, Framing(isHead: head.method == "HEAD", isHTTP11: head.isHTTP11), at: now, into: &turn)
@@ -178,8 +181,11 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     ) {
         pace.requestCompleted()
         switch served {
-        case .reply(let reply):
-            append(reply, framing, to: &turn)
+        case .hit(let stored, let provenance, let request):
+            append(stored, provenance, request, at: now, to: &turn)
+            answered(at: now)
+        case .failed(let failed):
+            HTTPReply.append(failed.reply, manner(framing), to: &turn.output)
             answered(at: now)
         case .serve(let job, let hidesCredential, let timeout, let streams):
             number += 1
@@ -187,15 +193,15 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
             if let timeout { serving.deadline = now.advanced(by: timeout) }
             if streams { serving.keepAliveAt = now.advanced(by: limits.keepAliveInterval) }
             self.serving = serving
-            turn.asks.append(Ask(number: number, job: job, hidesCredential: hidesCredential, startedAt: now))
+            turn.handovers.append(Handover(number: number, job: job, hidesCredential: hidesCredential, startedAt: now))
         }
     }
 
     /// Answers what must not be served, and ends: nothing that follows can be trusted.
     private mutating func refuse(_ error: ErrorReply, at now: Instant, into turn: inout ConnectionTurn) {
-        service.refused(error, since: now, at: now)
+        service.refused(since: now)
         closesAfterReply = true
-        append(FullReply(error), Framing(isHead: false, isHTTP11: true), to: &turn)
+        HTTPReply.append(error, manner(Framing(isHead: false, isHTTP11: true)), to: &turn.output)
         end(lingers: true, at: now)
     }
 
@@ -204,17 +210,33 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     mutating func replied(_ part: ReplyPart, to number: UInt64, at now: Instant, into turn: inout ConnectionTurn) {
         guard case .open = phase, var serving, serving.number == number else { return }
         switch part {
-        case .whole(let reply):
+        case .answer(let facts, let body):
             if let length = serving.length {
-                ReplyFraming.appendPiece(reply.event, length: length, to: &turn.output)
-                finish(length, isCut: reply.isError, at: now, into: &turn)
+                ReplyFraming.appendPiece(body, length: length, to: &turn.output)
+                finish(length, isCut: false, at: now, into: &turn)
             } else {
-                append(reply, serving.framing, to: &turn)
+                let manner = manner(serving.framing)
+                HTTPReply.appendHead(facts, .known(body.count), manner, to: &turn.output)
+                if !manner.hidesBody { turn.output.append(body) }
                 finished(at: now, into: &turn)
             }
-        case .head(let status, let headers):
+        case .failed(let failed):
+            if let length = serving.length {
+                ReplyFraming.appendPiece(failed.reply.event, length: length, to: &turn.output)
+                finish(length, isCut: true, at: now, into: &turn)
+            } else {
+                HTTPReply.append(failed.reply, manner(serving.framing), to: &turn.output)
+                finished(at: now, into: &turn)
+            }
+        case .begin(let facts):
             guard serving.length == nil else { return }
-            begin(&serving, status, headers, to: &turn)
+            begin(&serving, facts, to: &turn)
+            self.serving = serving
+        case .passed(let reply):
+            guard serving.length == nil else { return }
+            let length = length(of: serving, status: reply.status)
+            serving.length = length
+            HTTPReply.appendHead(reply, length, manner(serving.framing), to: &turn.output)
             self.serving = serving
         case .piece(let bytes):
             guard let length = serving.length else { return }
@@ -223,6 +245,9 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
             self.serving = serving
         case .end(let isCut):
             finish(serving.length ?? .untilClose, isCut: isCut, at: now, into: &turn)
+        case .done, .text:
+            // Replies to orders, of which HTTP has none.
+            break
         }
     }
 
@@ -234,7 +259,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
             serving = nil
             end(lingers: false, at: now)
         } else {
-            turn.output.append(contentsOf: ReplyFraming.end(length))
+            ReplyFraming.appendLast(length, to: &turn.output)
             if length == .untilClose { closesAfterReply = true }
             finished(at: now, into: &turn)
         }
@@ -251,32 +276,48 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         if closesAfterReply { end(lingers: false, at: now) }
     }
 
-    private mutating func append(_ reply: FullReply, _ framing: Framing, to turn: inout ConnectionTurn) {
-        var headers = reply.headers
-        if let wait = reply.retryAfterSeconds { headers.add("retry-after", String(wait)) }
-        turn.output.reserveCapacity(turn.output.count + headers.lines.count + reply.body.count + 128)
-        appendHead(reply.status, headers, .known(reply.body.count), to: &turn)
-        // To HEAD the length is told, and the body is not sent.
-        if !framing.isHead { turn.output.append(contentsOf: reply.body) }
+    /// A hit: head and body in the output itself where the body's length is known before it is made.
+    private mutating func append(
+        _ stored: StoredAnswer, _ provenance: Provenance, _ request: Request, at now: Instant,
+        to turn: inout ConnectionTurn
+    ) {
+        let manner = manner(Framing(isHead: false, isHTTP11: true))
+        let facts = service.facts(request, provenance, since: now)
+        let recording = stored.answer.recording
+        let start = turn.output.count
+        do throws(Failure) {
+            if let count = recording.shownByteCount(as: request.form, withUsage: request.wantsUsage) {
+                HTTPReply.appendHead(facts, .known(count), manner, to: &turn.output)
+                try AnswerRenderer.render(
+                    recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind, into: &turn.output)
+            } else {
+                turn.scratch.removeAll(keepingCapacity: true)
+                try AnswerRenderer.render(
+                    recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind, into: &turn.scratch)
+                HTTPReply.appendHead(facts, .known(turn.scratch.count), manner, to: &turn.output)
+                turn.scratch.withUnsafeBytes { turn.output.append($0) }
+            }
+            service.answered(provenance, since: now)
+        } catch {
+            turn.output.truncate(to: start)
+            service.refused(since: now)
+            HTTPReply.append(ErrorReply(error, hidesCredential: true), manner, to: &turn.output)
+        }
     }
 
-    private mutating func begin(
-        _ serving: inout Serving, _ status: Int, _ headers: ReplyFraming.Headers, to turn: inout ConnectionTurn
-    ) {
-        let length: ReplyFraming.Length =
-            serving.framing.isHead || status == 204 || status == 304
-            ? .noBody : serving.framing.isHTTP11 ? .chunked : .untilClose
+    private mutating func begin(_ serving: inout Serving, _ facts: AnswerFacts, to turn: inout ConnectionTurn) {
+        let length = length(of: serving, status: 200)
         serving.length = length
-        appendHead(status, headers, length, to: &turn)
+        HTTPReply.appendHead(facts, length, manner(serving.framing), to: &turn.output)
     }
 
-    private mutating func appendHead(
-        _ status: Int, _ headers: ReplyFraming.Headers, _ length: ReplyFraming.Length, to turn: inout ConnectionTurn
-    ) {
-        var headers = headers
-        headers.add("x-request-id", requestIDs.next())
-        ReplyFraming.appendHead(
-            status: status, headers: headers, length: length, closes: closesAfterReply, to: &turn.output)
+    private func length(of serving: Serving, status: Int) -> ReplyFraming.Length {
+        if serving.framing.isHead || status == 204 || status == 304 { return .noBody }
+        return serving.framing.isHTTP11 ? .chunked : .untilClose
+    }
+
+    private mutating func manner(_ framing: Framing) -> HTTPReply.Manner {
+        HTTPReply.Manner(requestID: requestIDs.next(), closes: closesAfterReply, hidesBody: framing.isHead)
     }
 
     // MARK: The socket
@@ -312,7 +353,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         phase = lingers ? .lingering(until: now.advanced(by: limits.lingerMax)) : .closed
     }
 
-    mutating func leave(at now: Instant) {
+    mutating func leave(at now: Instant, into turn: inout ConnectionTurn) {
         closesAfterReply = true
         if serving == nil, decoder.progress == .nothing { end(lingers: false, at: now) }
     }
@@ -369,9 +410,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     private mutating func appendKeepAlive(_ serving: inout Serving, to turn: inout ConnectionTurn) {
         if serving.length == nil {
             // Whether it is a miss or a follower is not known yet; that nothing stored was found is.
-            var headers = ReplyFraming.Headers(form: .stream)
-            headers.add(Provenance(result: .miss))
-            begin(&serving, 200, headers, to: &turn)
+            let facts = AnswerFacts(provenance: Provenance(result: .miss), form: .stream, startedAt: .zero)
+            begin(&serving, facts, to: &turn)
         }
         guard let length = serving.length else { return }
         ReplyFraming.appendPiece(Array(": keep-alive\n\n".utf8), length: length, to: &turn.output)

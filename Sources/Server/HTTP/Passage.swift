@@ -70,10 +70,7 @@ final class Passage: Sendable {
         }
         metrics.requests[.bypass].add(1)
         metrics.firstTokens[.bypass].observe(exchange.startedAt.duration(to: now))
-        var headers = ReplyFraming.Headers(contentType: reply.contentType)
-        headers.add(Provenance(result: .bypass))
-        if let retryAfter = reply.retryAfter { headers.add("retry-after", retryAfter) }
-        exchange.begin(status: reply.status, headers)
+        exchange.begin(reply)
     }
 
     private func watch() async -> Failure? {

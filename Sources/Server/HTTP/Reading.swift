@@ -29,19 +29,25 @@ extension Request.Arrival {
     }
 }
 
-extension ErrorReply {
+extension FailedReply {
     /// What is wrong with a request that cannot be understood.
     init(_ error: RequestError) {
         switch error {
         case .body(let error):
-            self.init(status: 400, message: error.message, type: "invalid_request_error", code: "body")
+            self.init(
+                .invalidRequest,
+                ErrorReply(status: 400, message: error.message, type: "invalid_request_error", code: "body"))
         case .noRoute:
             self.init(
-                status: 404, message: "no route matches this path and model", type: "invalid_request_error",
-                code: "route")
+                .noRoute,
+                ErrorReply(
+                    status: 404, message: "no route matches this path and model", type: "invalid_request_error",
+                    code: "route"))
         }
     }
+}
 
+extension ErrorReply {
     /// A path that we do not know, or know with another method.
     init(unknown head: RequestHead) {
         if let method = Endpoint.allowedMethod(target: head.target) {

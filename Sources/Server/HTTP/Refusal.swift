@@ -1,27 +1,47 @@
 import NIOCore
+import SamovarCore
 import SamovarWire
 
-/// One connection too many: an answer and the end, for the cost of one write.
+/// One connection too many: a few words and the end, for the cost of one write.
 final class Refusal: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    static func setUp(_ channel: any Channel) throws {
-        try channel.pipeline.syncOperations.addHandler(Refusal())
+    private let words: [UInt8]
+
+    init(_ words: [UInt8]) { self.words = words }
+
+    /// What is said on a port that speaks HTTP.
+    static let inHTTP: [UInt8] = {
+        var error = ErrorReply(
+            status: 503, message: "the limit connections_max is reached", type: "overloaded", code: "connections_max",
+            retryAfter: .seconds(1))
+        error.forbidsRetry = false
+        var output = OutputBuffer()
+        HTTPReply.append(error, .init(requestID: 0, closes: true), to: &output)
+        return output.bytes
+    }()
+
+    /// What is said on the binary port (Protocol.md §2.3).
+    static let inBinary: [UInt8] = {
+        var output = OutputBuffer()
+        ErrorFrame(.connectionsMax, message: "the limit connections_max is reached", retryAfter: .seconds(1))
+            .append(id: 0, to: &output)
+        return output.bytes
+    }()
+
+    static func overHTTP(_ channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(Refusal(inHTTP))
+    }
+
+    static func overBinary(_ channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(Refusal(inBinary))
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        let body = ErrorReply(
-            status: 503, message: "the limit connections_max is reached", type: "overloaded", code: "connections_max"
-        ).body
-        var head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        head += "retry-after: 1\r\ncontent-length: \(body.count)\r\n\r\n"
-        var buffer = context.channel.allocator.buffer(capacity: head.utf8.count + body.count)
-        buffer.writeString(head)
-        buffer.writeBytes(body)
         let done = context.eventLoop.makePromise(of: Void.self)
         done.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: done)
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: words)), promise: done)
     }
 
     /// What it asks is of no interest.

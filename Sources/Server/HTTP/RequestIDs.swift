@@ -1,15 +1,15 @@
-/// Names for the replies of one connection: up to 16 hex digits, unlike any other's.
+/// Names for the replies of one connection: 64 bits, unlike any other's.
 ///
 /// A sequence seeded once, as asking the system for randomness costs a call each time (SplitMix64; Steele, Lea and
 /// Flood, OOPSLA 2014). They are names, no secrets.
 struct RequestIDs {
     private var state = UInt64.random(in: .min ... .max)
 
-    mutating func next() -> String {
+    mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return String(mixed ^ (mixed >> 31), radix: 16)
+        return mixed ^ (mixed >> 31)
     }
 }

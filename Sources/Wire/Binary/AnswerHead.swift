@@ -77,7 +77,7 @@ public struct AnswerHead: Hashable, Sendable {
     /// Writes the frame, with the first or all bytes of the answer.
     public func append(
         id: UInt64, flags: FrameFlags, metadata: Metadata = Metadata(), bytes: RawSpan,
-        to output: inout some FrameOutput
+        to output: inout (some FrameOutput & ~Copyable)
     ) {
         let metadataByteCount = metadata.byteCount
         let length = Self.byteCount + metadataByteCount + bytes.byteCount
@@ -85,6 +85,12 @@ public struct AnswerHead: Hashable, Sendable {
         output.write(words(metadataByteCount: metadataByteCount))
         metadata.append(to: &output)
         output.write(bytes)
+    }
+
+    /// Writes fixed part and metadata: what stands between the header and the answer's bytes.
+    public func append(metadata: Metadata = Metadata(), to output: inout (some FrameOutput & ~Copyable)) {
+        output.write(words(metadataByteCount: metadata.byteCount))
+        metadata.append(to: &output)
     }
 
     /// Makes a copy of a stored frame, without metadata, this request's reply: its id, and this head.

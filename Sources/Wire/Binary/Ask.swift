@@ -99,7 +99,9 @@ public struct Ask: Hashable, Sendable {
     /// - Parameters:
     ///   - opcode: ASK, ASK_DIGEST or WARM.
     ///   - body: for ASK_DIGEST the digest's 32 bytes.
-    public func append(_ opcode: Opcode = .ask, id: UInt64, body: RawSpan, to output: inout some FrameOutput) {
+    public func append(
+        _ opcode: Opcode = .ask, id: UInt64, body: RawSpan, to output: inout (some FrameOutput & ~Copyable)
+    ) {
         let metadataByteCount = metadata.byteCount
         let length = Self.fixedByteCount + metadataByteCount + body.byteCount
         FrameHeader(opcode, id: id, length: length).append(to: &output)

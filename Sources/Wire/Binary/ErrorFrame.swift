@@ -86,7 +86,7 @@ public struct ErrorFrame: Error, Hashable, Sendable {
     ///
     /// - Parameter id: the request's, which then has its end; 0 for the connection's last words. What concerns an id
     ///   that is in flight for another request ends nothing (Protocol.md §6.1).
-    public func append(id: UInt64, to output: inout some FrameOutput) {
+    public func append(id: UInt64, to output: inout (some FrameOutput & ~Copyable)) {
         let endsRequest = id != 0 && code != .duplicateID
         FrameHeader(.error, id: id, length: Self.fixedByteCount + body.count, flags: endsRequest ? .end : [])
             .append(to: &output)

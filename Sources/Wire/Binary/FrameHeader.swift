@@ -52,7 +52,7 @@ public struct FrameHeader: Hashable, Sendable {
     }
 
     @inlinable
-    public func append(to output: inout some FrameOutput) { output.write(words) }
+    public func append(to output: inout (some FrameOutput & ~Copyable)) { output.write(words) }
 
     /// Header and payload.
     public var frameByteCount: Int { Self.byteCount + Int(length) }

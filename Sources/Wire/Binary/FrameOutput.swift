@@ -1,8 +1,10 @@
 // Raw bytes: a frame is written with one call for each 16 bytes of fixed part and one for each piece of payload, and
 // a stored frame is overwritten in place. Pointers live no longer than the call that gets them.
 
+import SamovarCore
+
 /// Where frames are written: an array in tests and clients, a connection's own buffer on the hot path.
-public protocol FrameOutput {
+public protocol FrameOutput: ~Copyable {
     /// Appends these bytes.
     mutating func write(_ bytes: UnsafeRawBufferPointer)
 }
@@ -12,7 +14,12 @@ extension [UInt8]: FrameOutput {
     public mutating func write(_ bytes: UnsafeRawBufferPointer) { append(contentsOf: bytes) }
 }
 
-extension FrameOutput {
+extension OutputBuffer: FrameOutput {
+    @inlinable
+    public mutating func write(_ bytes: UnsafeRawBufferPointer) { append(bytes) }
+}
+
+extension FrameOutput where Self: ~Copyable {
     @inlinable
     public mutating func write(_ bytes: RawSpan) {
         bytes.withUnsafeBytes { write($0) }

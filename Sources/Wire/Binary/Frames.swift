@@ -1,27 +1,29 @@
 /// The frames that are little more than a header (Protocol.md §6.3, §7.2, §8, §9.4, §10).
 public enum Frames {
     /// DATA: the next bytes of an answer, at most `chunk_size`.
-    public static func appendData(id: UInt64, flags: FrameFlags, bytes: RawSpan, to output: inout some FrameOutput) {
+    public static func appendData(
+        id: UInt64, flags: FrameFlags, bytes: RawSpan, to output: inout (some FrameOutput & ~Copyable)
+    ) {
         FrameHeader(.data, id: id, length: bytes.byteCount, flags: flags).append(to: &output)
         output.write(bytes)
     }
 
     /// BODY_NEEDED: the digest is not known here, or nothing usable is stored.
-    public static func appendBodyNeeded(id: UInt64, to output: inout some FrameOutput) {
+    public static func appendBodyNeeded(id: UInt64, to output: inout (some FrameOutput & ~Copyable)) {
         FrameHeader(.bodyNeeded, id: id, length: 0, flags: .end).append(to: &output)
     }
 
     /// CANCEL: the client wants no more of it.
-    public static func appendCancel(id: UInt64, to output: inout some FrameOutput) {
+    public static func appendCancel(id: UInt64, to output: inout (some FrameOutput & ~Copyable)) {
         FrameHeader(.cancel, id: id, length: 0).append(to: &output)
     }
 
-    public static func appendStats(id: UInt64, to output: inout some FrameOutput) {
+    public static func appendStats(id: UInt64, to output: inout (some FrameOutput & ~Copyable)) {
         FrameHeader(.stats, id: id, length: 0).append(to: &output)
     }
 
     /// PING, or the PONG that answers it, with the same eight bytes.
-    public static func append(_ opcode: Opcode, cookie: PingCookie, to output: inout some FrameOutput) {
+    public static func append(_ opcode: Opcode, cookie: PingCookie, to output: inout (some FrameOutput & ~Copyable)) {
         precondition(opcode == .ping || opcode == .pong, "only PING and PONG have a cookie")
         FrameHeader(opcode, id: 0, length: PingCookie.byteCount).append(to: &output)
         output.write(cookie.word)
@@ -30,7 +32,7 @@ public enum Frames {
     /// WINDOW: so many more bytes of this answer may come.
     ///
     /// - Precondition: `credit > 0`.
-    public static func appendWindow(id: UInt64, credit: UInt32, to output: inout some FrameOutput) {
+    public static func appendWindow(id: UInt64, credit: UInt32, to output: inout (some FrameOutput & ~Copyable)) {
         precondition(credit > 0, "a credit of 0 is malformed")
         FrameHeader(.window, id: id, length: 4).append(to: &output)
         output.write(credit)
@@ -85,7 +87,7 @@ public struct GoAway: Hashable, Sendable {
         graceMilliseconds = UInt32(truncatingIfNeeded: word >> 32)
     }
 
-    public func append(to output: inout some FrameOutput) {
+    public func append(to output: inout (some FrameOutput & ~Copyable)) {
         FrameHeader(.goAway, id: 0, length: 8).append(to: &output)
         output.write(UInt64(reason) | UInt64(graceMilliseconds) << 32)
     }

@@ -50,7 +50,7 @@ public struct Hello: Hashable, Sendable {
     }
 
     /// Writes the frame; `Magic.bytes` stand before it.
-    public func append(to output: inout some FrameOutput) {
+    public func append(to output: inout (some FrameOutput & ~Copyable)) {
         let metadataByteCount = metadata.byteCount
         FrameHeader(.hello, id: 0, length: Self.fixedByteCount + metadataByteCount).append(to: &output)
         output.write(

@@ -67,7 +67,7 @@ public struct HelloReply: Hashable, Sendable {
         }
     }
 
-    public func append(to output: inout some FrameOutput) {
+    public func append(to output: inout (some FrameOutput & ~Copyable)) {
         let metadataByteCount = metadata.byteCount
         FrameHeader(.helloReply, id: 0, length: Self.fixedByteCount + metadataByteCount).append(to: &output)
         output.write(

@@ -65,7 +65,7 @@ public struct Metadata: Hashable, Sendable {
     /// Writes the section. Its values must follow the rules of their types; the reader refuses them otherwise.
     ///
     /// - Precondition: `byteCount` is at most 65,535.
-    func append(to output: inout some FrameOutput) {
+    func append(to output: inout (some FrameOutput & ~Copyable)) {
         for entry in entries {
             output.write(entry.field.rawValue)
             output.write(UInt16(entry.value.count))

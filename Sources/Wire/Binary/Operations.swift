@@ -42,7 +42,7 @@ public struct Put: Hashable, Sendable {
         return (put, end..<end + bodyByteCount, end + bodyByteCount..<payload.byteCount)
     }
 
-    public func append(id: UInt64, body: RawSpan, answer: RawSpan, to output: inout some FrameOutput) {
+    public func append(id: UInt64, body: RawSpan, answer: RawSpan, to output: inout (some FrameOutput & ~Copyable)) {
         let metadataByteCount = metadata.byteCount
         let length = Self.fixedByteCount + metadataByteCount + body.byteCount + answer.byteCount
         FrameHeader(.put, id: id, length: length).append(to: &output)
@@ -132,7 +132,7 @@ public struct Invalidate: Hashable, Sendable {
         return (Invalidate(.body(kind, metadata)), what)
     }
 
-    public func append(id: UInt64, what: RawSpan, to output: inout some FrameOutput) {
+    public func append(id: UInt64, what: RawSpan, to output: inout (some FrameOutput & ~Copyable)) {
         let (code, kind, metadata): (UInt8, UInt8, Metadata) =
             switch target {
             case .body(let kind, let metadata): (1, kind.wireCode, metadata)
@@ -190,7 +190,7 @@ public struct Done: Hashable, Sendable {
         guard end == payload.byteCount else { throw .malformed(.trailing) }
     }
 
-    public func append(id: UInt64, to output: inout some FrameOutput) {
+    public func append(id: UInt64, to output: inout (some FrameOutput & ~Copyable)) {
         let metadataByteCount = metadata.byteCount
         FrameHeader(.done, id: id, length: Self.fixedByteCount + metadataByteCount, flags: .end).append(to: &output)
         output.write(FixedPart(UInt64(outcome.rawValue) | UInt64(metadataByteCount) << 16, count))

@@ -52,6 +52,8 @@ public struct ProtocolError: Error, Hashable, Sendable {
         case bodyOverrun = "the body runs past the payload"
         case bodyUnexpected = "this kind has no body"
         case digestUnexpected = "this kind has no body, and no digest"
+        case digestMismatch = "the body does not have this digest"
+        case idInFlight = "the id is in flight"
         case trailing = "bytes follow the end of the message"
         case form = "the form is not known"
         case target = "the target is not known"

@@ -70,3 +70,10 @@ public enum AnswerRenderer {
 extension Failure {
     fileprivate static var damagedRecording: Failure { .malformed(reason: "the recording is damaged") }
 }
+
+extension Recording {
+    /// How many bytes a caller is shown, where that is known before they are made; nil where it is not.
+    public func shownByteCount(as form: Form, withUsage: Bool) -> Int? {
+        self.form == form && (withUsage || !usageAsked || form == .body) ? rawByteCount : nil
+    }
+}

@@ -21,6 +21,17 @@ extension Configuration {
         /// How often a streaming caller who waits is sent a comment.
         var keepAliveInterval = Duration.seconds(10)
 
+        /// Requests that one binary connection may have open.
+        var inflightMax = 256
+        /// How much of an answer a client of the binary port is sent before it must ask for more.
+        var windowSize = 256 << 10
+        /// The largest piece of an answer in one frame.
+        var chunkSize = 16 << 10
+        /// How much may wait to be sent on one binary connection.
+        var outputSizeMax = 1 << 20
+        /// Of the fields in one frame.
+        var metadataSizeMax = 16 << 10
+
         static let timeouts = Duration.milliseconds(1)...Duration.seconds(86_400)
         private static let sizes = 1 << 10...1 << 30
         private static let counts = 1...1_000_000
@@ -40,6 +51,11 @@ extension Configuration {
             .value("idle_timeout", \.idleTimeout, .duration(timeouts)),
             .value("write_timeout", \.writeTimeout, .duration(timeouts)),
             .value("keep_alive_interval", \.keepAliveInterval, .duration(timeouts)),
+            .value("inflight_max", \.inflightMax, .count(16...1_000_000)),
+            .value("window_size", \.windowSize, .size(1 << 10...1 << 30)),
+            .value("chunk_size", \.chunkSize, .size(1 << 10...1 << 20)),
+            .value("output_size_max", \.outputSizeMax, .size(64 << 10...1 << 30)),
+            .value("metadata_size_max", \.metadataSizeMax, .size(1 << 10...65_535)),
         ]
     }
 }

@@ -18,9 +18,6 @@ struct ConfigurationChecks {
 
     private func checkListeners(_ findings: inout ConfigurationFindings) {
         let listen = configuration.listen
-        if listen.binary != nil {
-            findings.warning("listen.binary", "this version serves no binary port yet; the key is ignored")
-        }
         if listen.admin == listen.http, !listen.http.isAnyPort {
             findings.error("listen.admin", "is the same address as listen.http")
         }

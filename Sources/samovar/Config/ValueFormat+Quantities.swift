@@ -49,6 +49,20 @@ extension ValueFormat where Value == Duration {
     }
 }
 
+extension ValueFormat where Value == Duration {
+    /// A very short time, in whole microseconds. 0 needs no unit.
+    static func shortDuration(_ range: ClosedRange<Duration>) -> Self {
+        let highest = Quantity.spelled(microseconds: range.upperBound)
+        return Self(allowed: "a duration with its unit (us, ms) up to \(highest)") { text in
+            guard let microseconds = Quantity.read(text, units: Quantity.shortTimeUnits) else { return .malformed }
+            let duration = Duration.microseconds(microseconds)
+            return range.contains(duration) ? .value(duration) : .malformed
+        } spell: {
+            Quantity.spelled(microseconds: $0)
+        }
+    }
+}
+
 extension ValueFormat where Value == Bool {
     static var flag: Self {
         Self(allowed: "true or false") { text in
@@ -69,6 +83,7 @@ private enum Quantity {
 
     /// Largest first, as they are tried when spelling.
     static let sizeUnits: [Unit] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)]
+    static let shortTimeUnits: [Unit] = [("ms", 1_000), ("us", 1)]
     static let timeUnits: [Unit] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)]
 
     /// Digits alone, without the leading zeros that some readers take for octal.
@@ -90,6 +105,10 @@ private enum Quantity {
     }
 
     static func spelled(size: Int) -> String { spelled(size, units: sizeUnits) }
+
+    static func spelled(microseconds duration: Duration) -> String {
+        spelled(Int(duration.nanoseconds / 1_000), units: shortTimeUnits)
+    }
 
     static func spelled(_ duration: Duration) -> String { spelled(Int(duration.milliseconds), units: timeUnits) }
 

@@ -38,7 +38,10 @@ final class Daemon: Sendable {
         let front: Front
         let store: RedisStore?
         let upstreams: [HTTPUpstream]
-        let port: HTTPPort
+        let port: DataPort
+        /// Of the data ports together.
+        let connections: ConnectionCount
+        let loops: EpollLoops?
         let admin: AdminPort
     }
 
@@ -51,15 +54,22 @@ final class Daemon: Sendable {
         signal(SIGPIPE, SIG_IGN)
         let parts = try makeParts(configuration, secrets, group)
         do {
-            let http = try await Self.listening("listen.http", configuration.listen.http) {
-                try await parts.port.start(.init(configuration.listen.http), group: group)
+            let listen = configuration.listen
+            let http = try await Self.listening("listen.http", listen.http) {
+                try await parts.port.startHTTP(.init(listen.http), driver: .init(listen.httpDriver), group: group)
+            }
+            var binary: String?
+            if let address = listen.binary {
+                binary = try await Self.listening("listen.binary", address) {
+                    try await parts.port.startBinary(.init(address), driver: .init(listen.binaryDriver), group: group)
+                }
             }
             let admin = try await Self.listening("listen.admin", configuration.listen.admin) {
                 try await parts.admin.start(.init(configuration.listen.admin), group: group)
             }
-            announce(http: http, admin: admin)
+            announce(http: http, binary: binary, admin: admin)
         } catch {
-            await parts.port.listener.closeAll()
+            await parts.port.closeAll()
             await close(parts)
             throw error
         }
@@ -77,6 +87,7 @@ final class Daemon: Sendable {
     }
 
     private func close(_ parts: Parts) async {
+        parts.loops?.shutdown()
         await parts.store?.shutdown()
         for upstream in parts.upstreams { await upstream.shutdown() }
     }
@@ -100,6 +111,7 @@ final class Daemon: Sendable {
         let metrics = Metrics()
         let clock = clock
         let loops = group.makeIterator().map(LoopExecutor.init)
+        let settings = configuration.frontSettings(adminToken: secrets.adminToken)
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
             metrics: metrics)
@@ -115,24 +127,37 @@ final class Daemon: Sendable {
             l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
             settings: configuration.pipelineSettings(), lanes: loops)
         let front = Front(
-            pipeline: pipeline, passThroughs: named, clock: clock, settings: configuration.frontSettings(),
-            loops: loops)
-        let port = HTTPPort(front: front)
+            pipeline: pipeline, passThroughs: named, clock: clock, settings: settings, loops: loops)
+        let connections = ConnectionCount(max: settings.connectionsMax)
+        let epoll = try epollLoops(configuration.listen, front)
+        let port = DataPort(front: front, count: connections, loops: epoll)
         let source = AdminSource(
             pipeline: pipeline, clock: clock, startedAt: clock.now,
             isReady: { self.drain.withLock { $0.isReady } },
             hasPrices: { self.configuration.withLock { !$0.models.isEmpty } },
             redis: { store.map { Stats.RedisStats($0.status()) } },
-            connectionCount: { port.listener.connectionCount },
+            connectionCount: { connections.current },
             lastReloadSucceeded: { self.lastReload.withLock { $0 } })
-        let admin = AdminPort(source: source, names: configuration.frontSettings().names)
-        return Parts(pipeline: pipeline, front: front, store: store, upstreams: clients, port: port, admin: admin)
+        front.showStats { AdminPort.stats(source) }
+        let admin = AdminPort(source: source, names: settings.names)
+        return Parts(
+            pipeline: pipeline, front: front, store: store, upstreams: clients, port: port, connections: connections,
+            loops: epoll, admin: admin)
+    }
+
+    /// The threads of what epoll drives, where anything is.
+    private func epollLoops(_ listen: Configuration.Listen, _ front: Front) throws -> EpollLoops? {
+        guard listen.httpDriver == .epoll || (listen.binary != nil && listen.binaryDriver == .epoll) else { return nil }
+        return try EpollLoops(
+            count: listen.loops > 0 ? listen.loops : max(1, System.coreCount / 2), front: front,
+            settings: EpollLoop.Settings(spinMax: System.coreCount > 1 ? listen.spinMax : .zero))
     }
 
     /// One line on standard output: whoever started the process waits for it.
-    private func announce(http: String, admin: String) {
-        emit("{\"event\":\"ready\",\"http\":\"\(http)\",\"admin\":\"\(admin)\"}\n")
-        logger.info("serving", metadata: ["http": "\(http)", "admin": "\(admin)"])
+    private func announce(http: String, binary: String?, admin: String) {
+        let binaryMember = binary.map { "\"binary\":\"\($0)\"," } ?? ""
+        emit("{\"event\":\"ready\",\"http\":\"\(http)\",\(binaryMember)\"admin\":\"\(admin)\"}\n")
+        logger.info("serving", metadata: ["http": "\(http)", "binary": "\(binary ?? "none")", "admin": "\(admin)"])
     }
 
     // MARK: The end
@@ -157,7 +182,7 @@ final class Daemon: Sendable {
         for await _ in endings { break }
         while true {
             let phase = drain.withLock { drain in
-                drain.tick(at: clock.now, inFlightCount: parts.port.listener.connectionCount)
+                drain.tick(at: clock.now, inFlightCount: parts.connections.current)
                 return drain.phase
             }
             switch phase {
@@ -165,10 +190,10 @@ final class Daemon: Sendable {
             case .finishing:
                 if !hasStoppedAccepting {
                     hasStoppedAccepting = true
-                    await parts.port.listener.stopAccepting()
+                    await parts.port.stopAccepting()
                 }
                 // A connection that was idle when told may have brought one more request since.
-                parts.port.listener.leave()
+                parts.port.leave()
             case .gone: return
             }
             try? await clock.sleep(until: clock.now.advanced(by: Self.drainTick))
@@ -176,17 +201,17 @@ final class Daemon: Sendable {
     }
 
     private func takeDown(_ parts: Parts) async {
-        await parts.port.listener.stopAccepting()
+        await parts.port.stopAccepting()
         // Flights that have not landed end with an error that says why, and their callers are told.
         parts.pipeline.close()
         parts.front.close()
         parts.pipeline.giveUp()
         let deadline = clock.now.advanced(by: .milliseconds(500))
-        while parts.port.listener.connectionCount > 0, clock.now < deadline {
-            parts.port.listener.leave()
+        while parts.connections.current > 0, clock.now < deadline {
+            parts.port.leave()
             try? await clock.sleep(until: clock.now.advanced(by: Self.drainTick))
         }
-        await parts.port.listener.closeAll()
+        await parts.port.closeAll()
         await parts.admin.listener.closeAll()
     }
 
@@ -206,7 +231,8 @@ final class Daemon: Sendable {
             try new.checkServable()
             try new.checkRoutes()
             configuration.withLock { [new] in $0 = new }
-            parts.front.reconfigure(new.frontSettings())
+            parts.front.reconfigure(
+                new.frontSettings(adminToken: parts.front.currentSettings.adminToken))
             parts.pipeline.reconfigure(new.pipelineSettings())
             level.current = Logger.Level(new.log.level)
             drain.withLock { [new] drain in

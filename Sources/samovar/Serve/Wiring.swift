@@ -8,7 +8,7 @@ import SamovarWire
 // How the configuration's words become the parts' settings.
 
 extension Configuration {
-    func frontSettings() -> FrontSettings {
+    func frontSettings(adminToken: Secret?) -> FrontSettings {
         let passing = passingUpstream
         return FrontSettings(
             routes: routeTable,
@@ -24,7 +24,14 @@ extension Configuration {
             connectionsMax: limits.connectionsMax,
             writeTimeout: limits.writeTimeout,
             keepAliveInterval: limits.keepAliveInterval,
-            debugHeaders: debugHeaders)
+            debugHeaders: debugHeaders,
+            binaryLimits: BinaryLimits(
+                bodySizeMax: limits.bodySizeMax, metadataSizeMax: limits.metadataSizeMax,
+                inflightMax: limits.inflightMax, windowSize: limits.windowSize, chunkSize: limits.chunkSize,
+                outputSizeMax: limits.outputSizeMax),
+            followerLagMax: limits.followerLagMax,
+            drainGrace: drain.acceptFor + drain.grace,
+            adminToken: adminToken)
     }
 
     func pipelineSettings() -> Pipeline.Settings {
@@ -76,6 +83,15 @@ extension UpstreamPool.Member {
         self.init(
             name: upstream.name, weight: upstream.weight, alwaysStreams: upstream.form == .stream,
             usageChunk: upstream.usageChunk == .ask ? .ask : .leave, upstream: client)
+    }
+}
+
+extension PortDriver {
+    init(_ driver: Configuration.Driver) {
+        switch driver {
+        case .nio: self = .nio
+        case .epoll: self = .epoll
+        }
     }
 }
 

@@ -1,0 +1,3 @@
+// What Linux has and Swift's Glibc module leaves out. Nothing of ours.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>

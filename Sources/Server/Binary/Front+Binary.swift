@@ -1,0 +1,105 @@
+import SamovarCore
+import SamovarEngine
+import SamovarWire
+
+extension Front: BinaryService {
+    func admits(adminToken: Secret?, accessToken: Secret?) -> Bool? {
+        guard let adminToken else { return false }
+        guard let expected = currentSettings.adminToken, expected.isSame(as: adminToken) else { return nil }
+        return true
+    }
+
+    func recall(_ arrival: Request.Arrival, _ digest: SentBodyDigest, at now: Instant) -> Served? {
+        remembered(arrival, digest).map { look($0) }
+    }
+
+    func order(_ order: Order, at now: Instant) -> Served {
+        do throws(FailedReply) {
+            switch order {
+            case .stats: return .served(.stats)
+            case .put(let arrival, let form, let answer, let ttl):
+                return .served(.put(try understand(arrival, nil), form, answer: answer, ttl: ttl))
+            case .invalidate(let arrival): return .served(.invalidate(try understand(arrival, nil)))
+            case .warm(let arrival, let digest): return .served(.warm(try understand(arrival, digest)))
+            }
+        } catch {
+            refused(since: now)
+            return .failed(error)
+        }
+    }
+
+    func lagged() { metrics.lagged.add(1) }
+
+    // MARK: Orders
+
+    /// Asks on behalf of nobody in particular.
+    func warm(_ request: Request, _ exchange: Exchange) async {
+        await pipeline.serve(request, for: exchange.caller) { reply in
+            switch reply {
+            case .stored: exchange.finish(Done(.cached, count: 0))
+            case .whole(_, let provenance): exchange.finish(Done(warmed: provenance))
+            case .live(let live, let provenance):
+                do throws(Failure) {
+                    for try await _ in live {}
+                    exchange.finish(Done(warmed: provenance))
+                } catch {
+                    exchange.fail(FailedReply(error, hidesCredential: exchange.hidesCredential))
+                }
+            case .failed(let failure, _):
+                exchange.fail(FailedReply(failure, hidesCredential: exchange.hidesCredential))
+            }
+        }
+    }
+
+    /// Stores what a client has, as if an upstream had answered so.
+    func put(_ request: Request, _ form: Form, _ answer: [UInt8], _ ttl: Duration?, _ exchange: Exchange) async {
+        let given = GivenAnswer(form: form, bytes: answer)
+        switch await pipeline.put(request, from: given, form: form, ttlMax: ttl) {
+        case .stored: exchange.finish(Done(.stored, count: 1))
+        case .notStored(let reason):
+            exchange.fail(
+                FailedReply(
+                    .notStorable,
+                    ErrorReply(
+                        status: 422, message: "the answer is not to be stored: \(reason.rawValue)",
+                        type: "invalid_request_error", code: "not_storable")))
+        case .failed(let failure):
+            let reply = ErrorReply(failure, hidesCredential: false)
+            exchange.fail(
+                FailedReply(
+                    .notStorable,
+                    ErrorReply(
+                        status: 422, message: "no answer that an upstream could have given (\(reply.status))",
+                        type: "invalid_request_error", code: "not_storable")))
+        }
+    }
+
+    func invalidate(_ request: Request, _ exchange: Exchange) async {
+        let count = await pipeline.invalidate(request.key)
+        exchange.finish(Done(.invalidated, count: UInt64(count)))
+    }
+}
+
+extension Done {
+    /// What came of warming with an answer that was made now, or is being made for somebody.
+    fileprivate init(warmed provenance: Provenance) {
+        self.init(provenance.stored == true ? .stored : .notStored, count: provenance.stored == true ? 1 : 0)
+    }
+}
+
+extension Served {
+    fileprivate static func served(_ job: Handover.Job) -> Served {
+        .serve(job, hidesCredential: true, timeout: nil, streams: false)
+    }
+}
+
+extension Secret {
+    /// Whether they are the same text. Takes as long whether they differ early or late; only the length shows.
+    func isSame(as other: Secret) -> Bool {
+        let (left, right) = (Array(revealed.utf8), Array(other.revealed.utf8))
+        guard left.count == right.count else { return false }
+        var difference: UInt8 = 0
+        for index in left.indices { difference |= left[index] ^ right[index] }
+        return difference == 0
+    }
+}
