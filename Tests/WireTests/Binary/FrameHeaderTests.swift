@@ -46,11 +46,15 @@ struct AnswerHeadTests {
 
     @Test("holds times at their bounds, and keeps apart what is zero and what is not known")
     func bounds() throws {
-        for (age, seconds) in [(Duration.seconds(-5), 0), (.zero, 0), (.seconds(1 << 40), Int64(UInt32.max))] {
+        for (age, seconds) in [
+            (Duration.seconds(-5), UInt32(0)), (.zero, 0), (.milliseconds(1_999), 1), (.seconds(1 << 40), .max),
+        ] {
             let head = AnswerHead(Provenance(result: .stale, age: age, remaining: age), form: .stream)
             var bytes: [UInt8] = []
             head.append(id: 1, flags: [], bytes: [UInt8]().span.bytes, to: &bytes)
             let read = try AnswerHead.read(bytes.span.bytes.extracting(16..<bytes.count), limits: BinaryLimits()).head
+            #expect(read.age == seconds)
+            #expect(read.remaining == Int32(clamping: age.components.seconds))
             #expect(read.provenance.age == .seconds(seconds))
             #expect(read.provenance.stored == nil)
             #expect(read.total == nil)

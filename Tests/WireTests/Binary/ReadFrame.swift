@@ -147,12 +147,12 @@ struct ReadFrame {
 
     private mutating func readAnswer(_ header: FrameHeader, _ payload: RawSpan) throws(ProtocolError) {
         let (head, metadata, bytes) = try AnswerHead.read(payload, limits: Self.limits)
-        values["result"] = Self.quoted(head.provenance.result.rawValue.uppercased())
+        values["result"] = Self.quoted(head.result.rawValue.uppercased())
         values["form"] = Self.quoted(head.form.rawValue)
-        values["age"] = head.provenance.age.map { "\($0.components.seconds)" } ?? "null"
-        values["remaining"] = head.provenance.remaining.map { "\($0.components.seconds)" } ?? "null"
+        values["age"] = head.age.map { "\($0)" } ?? "null"
+        values["remaining"] = head.remaining.map { "\($0)" } ?? "null"
         values["total"] = head.total.map { "\($0)" } ?? "null"
-        values["stored"] = head.provenance.stored.map { "\($0)" } ?? "null"
+        values["stored"] = head.stored.map { "\($0)" } ?? "null"
         values["metadata"] = Self.object(metadata)
         values["bytes"] = Self.quoted(payload.array(bytes))
         head.append(
