@@ -126,7 +126,7 @@ let package = Package(
             dependencies: [
                 "SamovarCore", "SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
             ],
-            path: "Tests/WireTests", swiftSettings: strict),
+            path: "Tests/WireTests", exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
             name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"],
             path: "Tests/EngineTests",

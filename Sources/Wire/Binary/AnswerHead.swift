@@ -10,19 +10,47 @@ import SamovarCore
 ///     │  u8   │  u8   │  length, u16  │  u32, seconds │  i32, seconds │  u32, bytes   │          │       │
 ///     └───────┴───────┴───────────────┴───────────────┴───────────────┴───────────────┴──────────┴───────┘
 ///
-/// A hit is header, head and bytes in one frame: kept as it is sent, copied, and patched (`patch`).
+/// A hit is header, head and bytes in one frame: kept as it is sent, copied, and patched (`patch`). Times are whole
+/// seconds here and nowhere else: a `Duration` is 128 bits, and dividing those costs more than the rest of a hit.
+@frozen
 public struct AnswerHead: Hashable, Sendable {
+    public var result: ServeResult
     public var form: Form
-    public var provenance: Provenance
+    /// How long ago the answer was made, in seconds; nil for one that was made now.
+    public var age: UInt32?
+    /// How long it is still fresh, in seconds; negative for a stale one.
+    public var remaining: Int32?
     /// The answer's bytes in all its frames, where that is known.
     public var total: UInt32?
+    /// Whether the answer is kept, where that is decided.
+    public var stored: Bool?
 
     public static let byteCount = FixedPart.byteCount
 
-    public init(_ provenance: Provenance, form: Form, total: Int? = nil) {
-        self.provenance = provenance
+    @inlinable
+    public init(
+        _ result: ServeResult, form: Form, age: UInt32? = nil, remaining: Int32? = nil, total: UInt32? = nil,
+        stored: Bool? = nil
+    ) {
+        self.result = result
         self.form = form
-        self.total = total.flatMap(UInt32.init(exactly:))
+        self.age = age
+        self.remaining = remaining
+        self.total = total
+        self.stored = stored
+    }
+
+    /// Times are cut to whole seconds and held at their bounds.
+    public init(_ provenance: Provenance, form: Form, total: Int? = nil) {
+        self.init(
+            provenance.result, form: form, age: provenance.age.map { UInt32(clamping: $0.components.seconds) },
+            remaining: provenance.remaining.map { Int32(clamping: $0.components.seconds) },
+            total: total.flatMap(UInt32.init(exactly:)), stored: provenance.stored)
+    }
+
+    public var provenance: Provenance {
+        Provenance(
+            result: result, age: age.map { .seconds($0) }, remaining: remaining.map { .seconds($0) }, stored: stored)
     }
 
     /// Reads ANSWER's payload, of at least the fixed part.
@@ -39,39 +67,35 @@ public struct AnswerHead: Hashable, Sendable {
         guard facts.isSubset(of: .all), facts.contains(.storedKnown) || !facts.contains(.stored) else {
             throw .malformed(.facts)
         }
-        func part(_ fact: AnswerFacts, _ value: UInt32) throws(ProtocolError) -> UInt32? {
+        func part(_ fact: AnswerFacts, _ value: UInt64) throws(ProtocolError) -> UInt32? {
+            let value = UInt32(truncatingIfNeeded: value)
             if facts.contains(fact) { return value }
             guard value == 0 else { throw .malformed(.absent) }
             return nil
         }
-        let age = try part(.hasAge, UInt32(truncatingIfNeeded: words.low >> 32))
-        let remaining = try part(.hasRemaining, UInt32(truncatingIfNeeded: words.high))
-        let total = try part(.hasTotal, UInt32(truncatingIfNeeded: words.high >> 32))
-        let provenance = Provenance(
-            result: result, age: age.map { .seconds($0) },
-            remaining: remaining.map { .seconds(Int32(bitPattern: $0)) },
-            stored: facts.contains(.storedKnown) ? facts.contains(.stored) : nil)
         let head = AnswerHead(
-            provenance, form: facts.contains(.stream) ? .stream : .body, total: total.map(Int.init))
+            result, form: facts.contains(.stream) ? .stream : .body, age: try part(.hasAge, words.low >> 32),
+            remaining: try part(.hasRemaining, words.high).map(Int32.init(bitPattern:)),
+            total: try part(.hasTotal, words.high >> 32),
+            stored: facts.contains(.storedKnown) ? facts.contains(.stored) : nil)
         let (metadata, end) = try Metadata.section(
             of: payload, from: byteCount, allowed: Metadata.Field.ofAnswer, limits: limits)
         return (head, metadata, end..<payload.byteCount)
     }
 
-    /// The fixed part, with the length of the metadata that follow it. Times are whole seconds, held at their bounds.
+    /// The fixed part, with the length of the metadata that follow it.
+    @inlinable
     public func words(metadataByteCount: Int = 0) -> FixedPart {
-        var facts: AnswerFacts = []
-        if form == .stream { facts.insert(.stream) }
-        if provenance.age != nil { facts.insert(.hasAge) }
-        if provenance.remaining != nil { facts.insert(.hasRemaining) }
-        if total != nil { facts.insert(.hasTotal) }
-        if let stored = provenance.stored { facts.insert(stored ? [.storedKnown, .stored] : .storedKnown) }
-        let age = UInt32(clamping: provenance.age?.components.seconds ?? 0)
-        let remaining = Int32(clamping: provenance.remaining?.components.seconds ?? 0)
+        var facts: UInt8 = form == .stream ? AnswerFacts.stream.rawValue : 0
+        if age != nil { facts |= AnswerFacts.hasAge.rawValue }
+        if remaining != nil { facts |= AnswerFacts.hasRemaining.rawValue }
+        if total != nil { facts |= AnswerFacts.hasTotal.rawValue }
+        if let stored {
+            facts |= AnswerFacts.storedKnown.rawValue | (stored ? AnswerFacts.stored.rawValue : 0)
+        }
+        let low = UInt64(result.wireCode) | UInt64(facts) << 8 | UInt64(UInt16(metadataByteCount)) << 16
         return FixedPart(
-            UInt64(provenance.result.wireCode) | UInt64(facts.rawValue) << 8 | UInt64(UInt16(metadataByteCount)) << 16
-                | UInt64(age) << 32,
-            UInt64(UInt32(bitPattern: remaining)) | UInt64(total ?? 0) << 32)
+            low | UInt64(age ?? 0) << 32, UInt64(UInt32(bitPattern: remaining ?? 0)) | UInt64(total ?? 0) << 32)
     }
 
     /// Writes the frame, with the first or all bytes of the answer.
@@ -96,6 +120,7 @@ public struct AnswerHead: Hashable, Sendable {
     /// Makes a copy of a stored frame, without metadata, this request's reply: its id, and this head.
     ///
     /// - Precondition: the frame has its header and head.
+    @inlinable
     public func patch(_ frame: UnsafeMutableRawBufferPointer, id: UInt64) {
         frame.storeBytes(of: id.littleEndian, toByteOffset: 8, as: UInt64.self)
         words().store(to: frame, at: FrameHeader.byteCount)
@@ -103,21 +128,26 @@ public struct AnswerHead: Hashable, Sendable {
 }
 
 /// The bits of an answer's facts (Protocol.md §7.1).
-struct AnswerFacts: OptionSet, Hashable, Sendable {
-    let rawValue: UInt8
+@frozen
+public struct AnswerFacts: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
 
-    static let stream = AnswerFacts(rawValue: 0x01)
-    static let hasAge = AnswerFacts(rawValue: 0x02)
-    static let hasRemaining = AnswerFacts(rawValue: 0x04)
-    static let hasTotal = AnswerFacts(rawValue: 0x08)
-    static let storedKnown = AnswerFacts(rawValue: 0x10)
-    static let stored = AnswerFacts(rawValue: 0x20)
+    @inlinable
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    @inlinable public static var stream: AnswerFacts { AnswerFacts(rawValue: 0x01) }
+    @inlinable public static var hasAge: AnswerFacts { AnswerFacts(rawValue: 0x02) }
+    @inlinable public static var hasRemaining: AnswerFacts { AnswerFacts(rawValue: 0x04) }
+    @inlinable public static var hasTotal: AnswerFacts { AnswerFacts(rawValue: 0x08) }
+    @inlinable public static var storedKnown: AnswerFacts { AnswerFacts(rawValue: 0x10) }
+    @inlinable public static var stored: AnswerFacts { AnswerFacts(rawValue: 0x20) }
 
     static let all = AnswerFacts(rawValue: 0x3F)
 }
 
 extension ServeResult {
     /// The result's number (Protocol.md §7.1). An error is no answer; it has its own frame.
+    @inlinable
     public var wireCode: UInt8 {
         switch self {
         case .l1Hit: 1
