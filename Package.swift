@@ -111,7 +111,7 @@ let package = Package(
             ],
             path: "tools/provider", swiftSettings: strict),
 
-        // How small recorded streams become; part of tools/bench.
+        // How small recorded streams become, and how fast they are rendered again; part of tools/bench.
         .executableTarget(
             name: "stored-size", dependencies: ["SamovarCore", "SamovarWire"], path: "tools/bench/stored",
             swiftSettings: strict),

@@ -37,13 +37,6 @@ public struct Recording: Hashable, Sendable {
         while let chunk = try cursor.nextChunk() { chunks.append(chunk) }
         return chunks
     }
-
-    /// All chunks, one after the other, as a caller is to see them. O(raw bytes).
-    public func rendered(withUsage: Bool) throws(RecordingError) -> [UInt8] {
-        var output = OutputBuffer()
-        try render(into: &output, withUsage: withUsage)
-        return output.bytes
-    }
 }
 
 public enum RecordingError: Error, Hashable, Sendable {

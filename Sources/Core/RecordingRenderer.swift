@@ -8,9 +8,9 @@ extension Recording {
     public func render(into output: inout OutputBuffer, withUsage: Bool) throws(RecordingError) {
         let before = output.count
         var pass = RenderingPass(self, withUsage: withUsage)
-        var holes: Holes = (.init(), .init(), .init(), .init(), .init(), .init(), .init(), .init())
+        _ = output.reserve(pass.likelyByteCount)
         do throws(RecordingError) {
-            while let roomMin = try pass.run(self, &holes, &output) {
+            while let roomMin = try pass.run(output.reserve(0)) {
                 // What was made so far moves along with the buffer.
                 output.commit(pass.madeCount)
                 _ = output.reserve(roomMin)
@@ -21,6 +21,25 @@ extension Recording {
             output.truncate(to: before)
             throw error
         }
+    }
+
+    /// All chunks, one after the other, as a caller is to see them. O(raw bytes).
+    public func rendered(withUsage: Bool) throws(RecordingError) -> [UInt8] {
+        var pass = RenderingPass(self, withUsage: withUsage)
+        guard rawByteCount == pass.likelyByteCount else {
+            // It is not believed: made step by step.
+            var output = OutputBuffer()
+            try render(into: &output, withUsage: withUsage)
+            return output.bytes
+        }
+        var result = Result<Int?, RecordingError>.success(nil)
+        let bytes = [UInt8](unsafeUninitializedCapacity: rawByteCount + OutputBuffer.slack) { memory, count in
+            let room = UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: memory[..<rawByteCount]))
+            result = Result { () throws(RecordingError) in try pass.run(room) }
+            count = pass.shownCount
+        }
+        _ = try result.get()
+        return bytes
     }
 }
 
@@ -46,6 +65,8 @@ private struct RenderingPass {
     private var previousUsage = UsagePlace.nowhere
     private var chunkCount = 0
     private let showsAll: Bool
+    private let recording: Recording
+    private var holes: Holes = (.init(), .init(), .init(), .init(), .init(), .init(), .init(), .init())
 
     /// Room for a usual answer, and for what is this much smaller when stored: what a damaged recording says of its
     /// size is not believed before it was made.
@@ -53,20 +74,25 @@ private struct RenderingPass {
     private static let usualExpansion = 64
 
     init(_ recording: Recording, withUsage: Bool) {
+        self.recording = recording
         showsAll = withUsage || !recording.usageAsked
     }
 
-    /// Renders until all is done, then returns nil, or until there is too little room, then returns how much more is
-    /// needed than what was made.
-    mutating func run(
-        _ recording: Recording, _ holes: inout Holes, _ output: inout OutputBuffer
-    ) throws(RecordingError) -> Int? {
-        let likely = min(recording.rawByteCount, max(Self.roomMin, recording.coded.count * Self.usualExpansion))
-        let region = output.reserve(max(0, likely))
+    /// What it will make, or as much of that as can be expected of so many coded bytes.
+    var likelyByteCount: Int {
+        max(0, min(recording.rawByteCount, max(Self.roomMin, recording.coded.count * Self.usualExpansion)))
+    }
+
+    /// Renders at the beginning of the region until all is done, then returns nil, or until there is too little room,
+    /// then returns how much more than what was made is needed, and goes on in a larger region that begins alike.
+    mutating func run(_ region: UnsafeMutableRawBufferPointer) throws(RecordingError) -> Int? {
+        // Taken out while they are written through a pointer.
+        var holes = holes
+        defer { self.holes = holes }
         let result = recording.coded.withUnsafeBytes { coded in
             withUnsafeMutablePointer(to: &holes) { holes in
                 holes.withMemoryRebound(to: ChunkDecoder.Hole.self, capacity: ChunkDecoder.holeCountMax) { holes in
-                    Result { () throws(RecordingError) in try makeAll(recording, coded, holes, region) }
+                    Result { () throws(RecordingError) in try makeAll(coded, holes, region) }
                 }
             }
         }
@@ -74,7 +100,7 @@ private struct RenderingPass {
     }
 
     private mutating func makeAll(
-        _ recording: Recording, _ coded: UnsafeRawBufferPointer, _ holes: UnsafeMutablePointer<ChunkDecoder.Hole>,
+        _ coded: UnsafeRawBufferPointer, _ holes: UnsafeMutablePointer<ChunkDecoder.Hole>,
         _ region: UnsafeMutableRawBufferPointer
     ) throws(RecordingError) -> Int? {
         guard let begin = region.baseAddress, recording.rawByteCount >= 0 else { throw .damaged }
