@@ -8,7 +8,7 @@
 /// before it inserts; an entry heavier than `itemWeightMax` is not admitted and disturbs nobody. A copy would copy
 /// everything, so there is none. Every operation is O(1), an insertion O(evicted), and O(entries) each time that the
 /// memory doubles; it is given back only as a whole. An entry costs its node (policy's state, weight, key, value) and
-/// 11 to 21 bytes of table.
+/// 16 to 32 bytes of table.
 public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copyable {
     /// The state comes first: `PolicyStates` finds it there. A node without an entry is not initialised; its first
     /// bytes are the place of the next such node.
@@ -35,7 +35,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
     @usableFromInline var policy: Policy
     @usableFromInline var table: PlaceTable
     @usableFromInline var nodes: UnsafeMutablePointer<Node>
-    /// Nodes that there is memory for: three for four slots of the table.
+    /// Nodes that there is memory for: half as many as the table has slots.
     @usableFromInline var capacity: Int
     /// Nodes that have ever been used; those behind them are fresh memory.
     @usableFromInline var touchedCount = 0
@@ -49,7 +49,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         self.itemWeightMax = min(itemWeightMax ?? weightMax, weightMax)
         self.policy = Policy(weightMax: weightMax)
         table = PlaceTable(slotCount: 16)
-        capacity = 12
+        capacity = 8
         nodes = .allocate(capacity: capacity)
     }
 
@@ -62,6 +62,9 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
     public var count: Int { @inlinable get { used } }
     /// Of all entries; at most `weightMax`.
     public var weight: Int { @inlinable get { total } }
+
+    /// What its table and its nodes occupy, in bytes, used or not; not what the values refer to.
+    public var byteCount: Int { table.byteCount + capacity * MemoryLayout<Node>.stride }
 
     /// The value, counted as used.
     @inlinable
@@ -89,29 +92,35 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         return index < 0 ? nil : nodes[Int(table.place(at: index))].value
     }
 
-    public struct SetAction {
+    public struct SetAction: Sendable {
         /// False: heavier than `itemWeightMax`, and so not kept.
         public let isAdmitted: Bool
-        /// Who had to go for it.
-        public let evicted: Evicted<Value>
+        /// How many had to go for it.
+        public let evictedCount: Int
 
         @inlinable
-        init(isAdmitted: Bool, evicted: Evicted<Value>) {
+        init(isAdmitted: Bool, evictedCount: Int) {
             self.isAdmitted = isAdmitted
-            self.evicted = evicted
+            self.evictedCount = evictedCount
         }
     }
 
     /// Keeps the value under the key, in place of what was there.
+    ///
+    /// - Parameter letGo: takes each value that is not kept any longer: what was under the key, then who had to go, in
+    ///   that order. An owner with a lock may want to let go of them after it.
     @inlinable
     @discardableResult
-    public mutating func set(_ key: Key, _ value: Value, weight: Int) -> SetAction {
+    public mutating func set(
+        _ key: Key, _ value: Value, weight: Int, letGo: (consuming Value) -> Void = { _ in }
+    ) -> SetAction {
         precondition(weight >= 0, "a weight is not negative")
-        remove(key)
-        var evicted = Evicted<Value>()
-        guard weight <= itemWeightMax else { return SetAction(isAdmitted: false, evicted: evicted) }
+        if let replaced = remove(key) { letGo(replaced) }
+        guard weight <= itemWeightMax else { return SetAction(isAdmitted: false, evictedCount: 0) }
+        var evictedCount = 0
         while total > weightMax &- weight || used == Self.countMax, let place = policy.victim(in: states) {
-            evicted.append(take(at: index(of: place)))
+            letGo(take(at: index(of: place)))
+            evictedCount &+= 1
         }
         let place = freePlace()
         let hash = key.cacheHash
@@ -120,7 +129,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         table.insert(PlaceTable.slot(hash: hash, place: place))
         total &+= weight
         used &+= 1
-        return SetAction(isAdmitted: true, evicted: evicted)
+        return SetAction(isAdmitted: true, evictedCount: evictedCount)
     }
 
     /// Removes the entry, if it is there, and returns its value.
@@ -131,8 +140,8 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         return index < 0 ? nil : take(at: index)
     }
 
-    /// The largest table is three quarters full.
-    @usableFromInline static var countMax: Int { @inlinable get { PlaceTable.slotCountMax / 4 * 3 } }
+    /// The largest table is half full.
+    @usableFromInline static var countMax: Int { @inlinable get { PlaceTable.slotCountMax / 2 } }
 
     @usableFromInline var states: PolicyStates<Policy.State> {
         @inlinable
@@ -154,6 +163,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
 
     /// Takes the entry out of its node, which becomes free.
     @inlinable
+    @inline(__always)
     mutating func take(at index: Int) -> Value {
         let place = table.place(at: index)
         policy.removed(from: place, in: states)
@@ -167,6 +177,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
     }
 
     @inlinable
+    @inline(__always)
     mutating func freePlace() -> Int32 {
         if firstFree >= 0 {
             let place = firstFree

@@ -23,6 +23,7 @@ public struct LRUPolicy: EvictionPolicy {
     }
 
     @inlinable
+    @inline(__always)
     public mutating func inserted(
         at place: Int32, weight: Int, hash: UInt64, in states: PolicyStates<State>
     ) -> State {
@@ -33,6 +34,7 @@ public struct LRUPolicy: EvictionPolicy {
     }
 
     @inlinable
+    @inline(__always)
     public mutating func touched(_ place: Int32, in states: PolicyStates<State>) {
         guard newest != place else { return }
         removed(from: place, in: states)
@@ -40,6 +42,7 @@ public struct LRUPolicy: EvictionPolicy {
     }
 
     @inlinable
+    @inline(__always)
     public mutating func removed(from place: Int32, in states: PolicyStates<State>) {
         let state = states[place]
         if state.newer == Self.none { newest = state.older } else { states[state.newer].older = state.older }
@@ -47,6 +50,7 @@ public struct LRUPolicy: EvictionPolicy {
     }
 
     @inlinable
+    @inline(__always)
     public mutating func victim(in states: PolicyStates<State>) -> Int32? {
         oldest == Self.none ? nil : oldest
     }

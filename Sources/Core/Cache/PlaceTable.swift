@@ -6,7 +6,7 @@
 /// A slot is 64 bits: 32 of the key's hash (the tag), 32 of the place + 1; 0 is empty. The tag also says where a
 /// slot would like to be, so that growing and closing a gap read nothing but the table. Linear probing; a removal
 /// shifts back what came after it (Knuth, TAOCP 3, 6.4, algorithm R), so that there are no tombstones to sweep.
-/// The owner keeps it at most three quarters full: a hit reads 2.5 slots on average, a miss 8.5, all neighbours.
+/// The owner keeps it at most half full: a hit then reads 1.5 slots on average, a miss 2.5 (ibid.), all neighbours.
 @usableFromInline
 struct PlaceTable: ~Copyable {
     @usableFromInline var slots: UnsafeMutablePointer<UInt64>
@@ -42,6 +42,8 @@ struct PlaceTable: ~Copyable {
     @inlinable
     @inline(__always)
     func place(at index: Int) -> Int32 { Self.place(in: slots[index]) }
+
+    var byteCount: Int { (mask + 1) * MemoryLayout<UInt64>.stride }
 
     /// Every place, in no order. O(slots).
     @inlinable

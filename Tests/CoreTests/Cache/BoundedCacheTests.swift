@@ -23,8 +23,8 @@ private struct ArrayCache {
         entries.firstIndex { $0.key == key }.map { entries.remove(at: $0).value }
     }
 
+    /// Who had to go for a key that is not there; nil: not admitted.
     mutating func set(_ key: Int, _ value: Int, weight: Int) -> [Int]? {
-        _ = remove(key)
         guard weight <= itemWeightMax else { return nil }
         var evicted: [Int] = []
         while self.weight + weight > weightMax { evicted.append(entries.removeFirst().value) }
@@ -81,9 +81,13 @@ struct BoundedCacheTests {
             case 0: isSame = cache.remove(key) == oracle.remove(number)
             case 1...5:
                 let weight = Int.random(in: 0...oracle.itemWeightMax + 5, using: &random)
-                let action = cache.set(key, step, weight: weight)
+                var gone: [Int] = []
+                let action = cache.set(key, step, weight: weight) { gone.append($0) }
+                let replaced = oracle.remove(number)
                 let evicted = oracle.set(number, step, weight: weight)
-                isSame = action.isAdmitted == (evicted != nil) && Array(action.evicted) == evicted ?? []
+                isSame =
+                    action.isAdmitted == (evicted != nil) && action.evictedCount == evicted?.count ?? 0
+                    && gone == (replaced.map { [$0] } ?? []) + (evicted ?? [])
             case 6: isSame = cache.peek(key) == oracle.entries.first { $0.key == number }?.value
             case 7: isSame = cache.withValue(key) { $0 + 1 } == oracle.get(number).map { $0 + 1 }
             default: isSame = cache.get(key) == oracle.get(number)
@@ -160,24 +164,27 @@ struct BoundedCacheTests {
         var cache = BoundedCache<String, Int, LRUPolicy>(weightMax: 10, itemWeightMax: 5)
         cache.set("a", 1, weight: 5)
         cache.set("b", 2, weight: 5)
-        let action = cache.set("c", 3, weight: 6)
+        var gone: [Int] = []
+        let action = cache.set("c", 3, weight: 6) { gone.append($0) }
         let (a, b, c) = (cache.peek("a"), cache.peek("b"), cache.peek("c"))
         #expect(action.isAdmitted == false)
-        #expect(action.evicted.isEmpty)
+        #expect(action.evictedCount == 0 && gone.isEmpty)
         #expect(a == 1 && b == 2 && c == nil)
     }
 
-    @Test("says who had to go, in the order in which they went")
+    @Test("hands out what was there and who had to go, in the order in which they went")
     func evicted() {
         var cache = BoundedCache<String, Int, LRUPolicy>(weightMax: 10)
         cache.set("a", 1, weight: 3)
         cache.set("b", 2, weight: 3)
         cache.set("c", 3, weight: 3)
         _ = cache.get("a")
-        let first = cache.set("d", 4, weight: 4)
-        #expect(Array(first.evicted) == [2])
-        let second = cache.set("e", 5, weight: 10)
-        #expect(Array(second.evicted) == [3, 1, 4])
+        var gone: [Int] = []
+        let first = cache.set("d", 4, weight: 4) { gone.append($0) }
+        #expect(first.evictedCount == 1 && gone == [2])
+        gone = []
+        let second = cache.set("a", 5, weight: 10) { gone.append($0) }
+        #expect(second.evictedCount == 2 && gone == [1, 3, 4])
     }
 }
 
