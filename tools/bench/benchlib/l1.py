@@ -49,6 +49,7 @@ def measure(program: pathlib.Path, options: Options) -> Report:
             counted = [row["counted_per_resident"] for row in answers]
             report.add(f"{size:,} answers of 2 KiB: counted as used / RSS growth", counted, "x")
     report.note("cache: values of 8 bytes, one thread; memory cache: answers, with lock, lifetime and counters")
+    report.note("RSS growth has what doubling gave back to the allocator, which counts most at 10,000")
     report.note("what grows from 10,000 to 1,000,000 is cache misses: the bare table grows too")
     return report
 
