@@ -116,6 +116,11 @@ let package = Package(
             name: "stored-size", dependencies: ["SamovarCore", "SamovarWire"], path: "tools/bench/stored",
             swiftSettings: strict),
 
+        // What the memory cache costs an operation and an entry; part of tools/bench.
+        .executableTarget(
+            name: "l1-cost", dependencies: ["SamovarCore", "SamovarEngine"], path: "tools/bench/l1",
+            swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(

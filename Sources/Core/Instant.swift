@@ -26,6 +26,7 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
         return .nanoseconds(other < self ? Int64.min : Int64.max)
     }
 
+    @inlinable
     public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
@@ -34,6 +35,8 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
 extension Duration {
     /// This length in whole nanoseconds, saturating at what 64 bits hold (292 years).
     public var nanoseconds: Int64 {
+        // Up to nine seconds, which spares a division of 128 bits.
+        if let few = Int64(exactly: attoseconds) { return few / 1_000_000_000 }
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds < 0 ? .min : .max }

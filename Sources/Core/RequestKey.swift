@@ -2,7 +2,7 @@
 ///
 /// How it comes about: `RequestKey.init(tenant:route:kind:…)` in Key/KeyDerivation.swift.
 public struct RequestKey: Hashable, Sendable {
-    let words: (UInt64, UInt64, UInt64, UInt64)
+    @usableFromInline let words: (UInt64, UInt64, UInt64, UInt64)
 
     /// The key made of these 32 bytes.
     ///
@@ -37,6 +37,7 @@ public struct RequestKey: Hashable, Sendable {
     /// All 64 hex digits. Whoever knows a whole key can probe for it: shown only where an operator asks for it.
     public var hexadecimal: String { bytes.hexadecimal }
 
+    @inlinable
     public static func == (left: RequestKey, right: RequestKey) -> Bool {
         left.words == right.words
     }

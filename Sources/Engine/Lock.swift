@@ -9,14 +9,16 @@ import Synchronization
 
     /// Guards a state: one at a time. Never held across a suspension, a callback or a log line.
     public struct Lock<State: ~Copyable>: ~Copyable, @unchecked Sendable {
-        private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-        private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
+        @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        @usableFromInline let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 
+        @inlinable
         public init(_ initial: consuming sending State) {
             pthread_mutex_init(mutex, nil)
             state.initialize(to: initial)
         }
 
+        @inlinable
         deinit {
             state.deinitialize(count: 1)
             state.deallocate()
@@ -24,6 +26,7 @@ import Synchronization
             mutex.deallocate()
         }
 
+        @inlinable
         public borrowing func withLock<Result: ~Copyable, Failure: Error>(
             _ body: (inout sending State) throws(Failure) -> sending Result
         ) throws(Failure) -> sending Result {
@@ -35,12 +38,14 @@ import Synchronization
 #else
     /// Guards a state: one at a time. Never held across a suspension, a callback or a log line.
     public struct Lock<State: ~Copyable>: ~Copyable, Sendable {
-        private let mutex: Mutex<State>
+        @usableFromInline let mutex: Mutex<State>
 
+        @inlinable
         public init(_ initial: consuming sending State) {
             mutex = Mutex(initial)
         }
 
+        @inlinable
         public borrowing func withLock<Result: ~Copyable, Failure: Error>(
             _ body: (inout sending State) throws(Failure) -> sending Result
         ) throws(Failure) -> sending Result {

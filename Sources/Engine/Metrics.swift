@@ -1,62 +1,24 @@
 import SamovarCore
-import Synchronization
-
-/// One number that only grows. Read while it is written.
-public final class Counter: Sendable {
-    private let value = Atomic<Int>(0)
-
-    public init() {}
-
-    public func add(_ amount: Int) {
-        if amount != 0 { value.add(amount, ordering: .relaxed) }
-    }
-
-    public var current: Int { value.load(ordering: .relaxed) }
-}
-
-/// A counter for each case of a label.
-public struct Counters<Label: CaseIterable & Hashable & Sendable>: Sendable {
-    private let counters: [Counter]
-
-    public init() {
-        counters = Label.allCases.map { _ in Counter() }
-    }
-
-    public subscript(label: Label) -> Counter { counters[label.ordinal] }
-
-    /// In the order of the cases, so that two scrapes read alike.
-    public var all: [(label: Label, value: Int)] { Label.allCases.map { ($0, self[$0].current) } }
-}
-
-extension CaseIterable where Self: Equatable {
-    /// The place among the cases. O(cases), which are few: quicker than hashing.
-    fileprivate var ordinal: Int {
-        var place = 0
-        for label in Self.allCases {
-            if label == self { return place }
-            place += 1
-        }
-        preconditionFailure("every case is among the cases")
-    }
-}
 
 /// How long things took, in seconds: Prometheus' cumulative buckets.
-public final class Histogram: Sendable {
+public struct Histogram: Sendable {
     /// Upper bounds in seconds: from a hit's microseconds to a long answer's minutes.
     public static let bounds: [Double] = [
         0.000_01, 0.000_1, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
     ]
-    private let buckets: [Counter] = Histogram.bounds.map { _ in Counter() }
-    private let nanoseconds = Counter()
-    private let count = Counter()
+    private static let nanosecondBounds = bounds.map { Int(($0 * 1e9).rounded()) }
+    /// A bucket for each of `bounds`, then the sum in nanoseconds, then how many.
+    private let tally = Tally(count: bounds.count + 2)
 
     public init() {}
 
     public func observe(_ duration: Duration) {
-        let seconds = duration.seconds
-        if let bucket = Self.bounds.firstIndex(where: { seconds <= $0 }) { buckets[bucket].add(1) }
-        nanoseconds.add(Int(duration.nanoseconds))
-        count.add(1)
+        let nanoseconds = Int(duration.nanoseconds)
+        let bounds = Self.nanosecondBounds
+        let lane = Lane.current
+        if let bucket = bounds.firstIndex(where: { nanoseconds <= $0 }) { tally.add(1, at: bucket, in: lane) }
+        tally.add(nanoseconds, at: bounds.count, in: lane)
+        tally.add(1, at: bounds.count + 1, in: lane)
     }
 
     public struct Snapshot: Sendable {
@@ -68,23 +30,25 @@ public final class Histogram: Sendable {
 
     public var snapshot: Snapshot {
         var sum = 0
-        let cumulative = buckets.map { bucket in
-            sum += bucket.current
+        let buckets = Self.bounds.indices.map { bucket in
+            sum += tally.sum(at: bucket)
             return sum
         }
-        return Snapshot(buckets: cumulative, sumSeconds: Double(nanoseconds.current) / 1e9, count: count.current)
+        let (nanoseconds, count) = (tally.sum(at: Self.bounds.count), tally.sum(at: Self.bounds.count + 1))
+        return Snapshot(buckets: buckets, sumSeconds: Double(nanoseconds) / 1e9, count: count)
     }
 }
 
 /// A histogram for each case of a label.
 public struct Histograms<Label: CaseIterable & Hashable & Sendable>: Sendable {
     private let histograms: [Histogram]
+    private let ordinals = Ordinals<Label>()
 
     public init() {
         histograms = Label.allCases.map { _ in Histogram() }
     }
 
-    public subscript(label: Label) -> Histogram { histograms[label.ordinal] }
+    public subscript(label: Label) -> Histogram { histograms[ordinals[label]] }
 }
 
 /// Why an entry left L1, or never entered it.

@@ -1,57 +1,23 @@
-/// Who has to go when room is needed. Knows slots and weights, neither keys nor values.
+/// Who has to go when room is needed. Knows places and weights, neither keys nor values.
 ///
-/// `BoundedCache` calls each method once per event, in the order in which the events happen.
+/// `BoundedCache` calls each method once per event, in the order in which the events happen. What a policy must know
+/// of each entry stands in the entry's own node, next to the key: an event costs no second look-up. A policy that is
+/// specialised with its cache costs no call either, hence `@inlinable`.
 public protocol EvictionPolicy: Sendable {
-    init()
-    /// An entry came to stand at `slot`, which was empty.
-    mutating func inserted(at slot: Int, weight: Int)
-    /// The entry at `slot` was asked for, and was there.
-    mutating func touched(_ slot: Int)
-    /// The entry at `slot` is gone: evicted, expired, replaced or invalidated.
-    mutating func removed(from slot: Int)
-    /// Who goes next; nil when there is nobody.
-    mutating func victim() -> Int?
-}
+    /// What the policy keeps in each node: links, a frequency, a priority.
+    associatedtype State: BitwiseCopyable & Sendable
 
-/// Least recently used goes first: an intrusive list through two arrays. Every method is O(1).
-public struct LRUPolicy: EvictionPolicy {
-    private static let none: Int32 = -1
-    private var newer: [Int32] = []
-    private var older: [Int32] = []
-    private var newest = none
-    private var oldest = none
-
-    public init() {}
-
-    public mutating func inserted(at slot: Int, weight: Int) {
-        while newer.count <= slot {
-            newer.append(Self.none)
-            older.append(Self.none)
-        }
-        link(Int32(slot))
-    }
-
-    public mutating func touched(_ slot: Int) {
-        guard newest != Int32(slot) else { return }
-        removed(from: slot)
-        link(Int32(slot))
-    }
-
-    public mutating func removed(from slot: Int) {
-        let before = newer[slot]
-        let after = older[slot]
-        if before == Self.none { newest = after } else { older[Int(before)] = after }
-        if after == Self.none { oldest = before } else { newer[Int(after)] = before }
-    }
-
-    public mutating func victim() -> Int? {
-        oldest == Self.none ? nil : Int(oldest)
-    }
-
-    private mutating func link(_ slot: Int32) {
-        newer[Int(slot)] = Self.none
-        older[Int(slot)] = newest
-        if newest == Self.none { oldest = slot } else { newer[Int(newest)] = slot }
-        newest = slot
-    }
+    /// - Parameter weightMax: the cache's budget, in the unit of the weights.
+    init(weightMax: Int)
+    /// An entry comes to stand at `place`, which is empty: nothing of `states[place]` may be used yet.
+    ///
+    /// - Parameter hash: the key's, for policies that remember who was there (S3-FIFO's ghosts).
+    /// - Returns: what its node is to keep.
+    mutating func inserted(at place: Int32, weight: Int, hash: UInt64, in states: PolicyStates<State>) -> State
+    /// The entry at `place` was asked for, and was there.
+    mutating func touched(_ place: Int32, in states: PolicyStates<State>)
+    /// The entry at `place` is gone: evicted, expired, replaced or invalidated.
+    mutating func removed(from place: Int32, in states: PolicyStates<State>)
+    /// Who goes next; nil when there is nobody. The cache then takes it away, and says so by `removed`.
+    mutating func victim(in states: PolicyStates<State>) -> Int32?
 }

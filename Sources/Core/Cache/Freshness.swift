@@ -5,21 +5,22 @@
 /// A stale answer is for callers who say that it will do (`max-stale`), and for when the upstream is busy or down.
 public struct Freshness: Hashable, Sendable {
     public let bornAt: Instant
-    public let ttl: Duration
-    public let staleTTL: Duration
+    /// When it must not be served any more, whatever anybody says.
+    public let diesAt: Instant
+    /// Durations are 128 bits and slow to divide, and this is read and kept for each entry.
+    private let ttlNanoseconds: Int64
 
     public init(bornAt: Instant, ttl: Duration, staleTTL: Duration) {
         self.bornAt = bornAt
-        self.ttl = ttl
-        self.staleTTL = staleTTL
+        diesAt = bornAt.advanced(by: ttl).advanced(by: staleTTL)
+        ttlNanoseconds = ttl.nanoseconds
     }
+
+    public var ttl: Duration { .nanoseconds(ttlNanoseconds) }
 
     public func age(at now: Instant) -> Duration {
         max(.zero, bornAt.duration(to: now))
     }
-
-    /// When it must not be served any more, whatever anybody says.
-    public var diesAt: Instant { bornAt.advanced(by: ttl).advanced(by: staleTTL) }
 
     /// What is left of its fresh time; negative once it is stale.
     public func remaining(at now: Instant) -> Duration { ttl - age(at: now) }

@@ -2,54 +2,161 @@ import SamovarCore
 import TestSupport
 import Testing
 
-/// An LRU that is obviously right: an array, newest last.
-private struct ArrayLRU {
+/// A cache that is obviously right: an array, who goes first in front. The policy's only say is what a use does.
+private struct ArrayCache {
     var entries: [(key: Int, value: Int, weight: Int)] = []
     let weightMax: Int
     let itemWeightMax: Int
+    /// An LRU; else the order of arrival.
+    var movesOnUse = true
+
+    var weight: Int { entries.reduce(0) { $0 + $1.weight } }
 
     mutating func get(_ key: Int) -> Int? {
         guard let place = entries.firstIndex(where: { $0.key == key }) else { return nil }
-        entries.append(entries.remove(at: place))
-        return entries.last?.value
+        let entry = entries[place]
+        if movesOnUse { entries.append(entries.remove(at: place)) }
+        return entry.value
     }
 
-    mutating func set(_ key: Int, _ value: Int, weight: Int) {
-        entries.removeAll { $0.key == key }
-        guard weight <= itemWeightMax else { return }
-        while entries.reduce(weight, { $0 + $1.weight }) > weightMax { entries.removeFirst() }
-        entries.append((key, value, weight))
+    mutating func remove(_ key: Int) -> Int? {
+        entries.firstIndex { $0.key == key }.map { entries.remove(at: $0).value }
     }
+
+    /// Who had to go for a key that is not there; nil: not admitted.
+    mutating func set(_ key: Int, _ value: Int, weight: Int) -> [Int]? {
+        guard weight <= itemWeightMax else { return nil }
+        var evicted: [Int] = []
+        while self.weight + weight > weightMax { evicted.append(entries.removeFirst().value) }
+        entries.append((key, value, weight))
+        return evicted
+    }
+}
+
+/// A key whose hash varies in some bits only, all others being set: many keys want the last places of the table.
+private struct ClashingKey: CacheKey {
+    let number: Int
+    let mask: UInt64
+
+    static func == (left: Self, right: Self) -> Bool { left.number == right.number }
+    var cacheHash: UInt64 { ~(number.cacheHash & mask) }
+}
+
+/// First in, first out: what an LRU does that sees no use.
+private struct FIFOPolicy: EvictionPolicy {
+    private var list: LRUPolicy
+
+    init(weightMax: Int) { list = LRUPolicy(weightMax: weightMax) }
+
+    mutating func inserted(
+        at place: Int32, weight: Int, hash: UInt64, in states: PolicyStates<LRUPolicy.State>
+    ) -> LRUPolicy.State {
+        list.inserted(at: place, weight: weight, hash: hash, in: states)
+    }
+
+    mutating func touched(_ place: Int32, in states: PolicyStates<LRUPolicy.State>) {}
+
+    mutating func removed(from place: Int32, in states: PolicyStates<LRUPolicy.State>) {
+        list.removed(from: place, in: states)
+    }
+
+    mutating func victim(in states: PolicyStates<LRUPolicy.State>) -> Int32? { list.victim(in: states) }
 }
 
 @Suite("A bounded cache")
 struct BoundedCacheTests {
+    /// Random operations on both; the first step after which they differ, and nil when there is none.
+    private static func firstDifference<Policy: EvictionPolicy>(
+        _ policy: Policy.Type, from oracle: ArrayCache, seed: UInt64, keyCount: Int, hashMask: UInt64 = .max
+    ) -> Int? {
+        var random = SeededGenerator(seed: seed)
+        var oracle = oracle
+        var cache = BoundedCache<ClashingKey, Int, Policy>(
+            weightMax: oracle.weightMax, itemWeightMax: oracle.itemWeightMax)
+        for step in 0..<2_000 {
+            let number = Int.random(in: 0..<keyCount, using: &random)
+            let key = ClashingKey(number: number, mask: hashMask)
+            let isSame: Bool
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0: isSame = cache.remove(key) == oracle.remove(number)
+            case 1...5:
+                let weight = Int.random(in: 0...oracle.itemWeightMax + 5, using: &random)
+                var gone: [Int] = []
+                let action = cache.set(key, step, weight: weight) { gone.append($0) }
+                let replaced = oracle.remove(number)
+                let evicted = oracle.set(number, step, weight: weight)
+                isSame =
+                    action.isAdmitted == (evicted != nil) && action.evictedCount == evicted?.count ?? 0
+                    && gone == (replaced.map { [$0] } ?? []) + (evicted ?? [])
+            case 6: isSame = cache.peek(key) == oracle.entries.first { $0.key == number }?.value
+            case 7: isSame = cache.withValue(key) { $0 + 1 } == oracle.get(number).map { $0 + 1 }
+            default: isSame = cache.get(key) == oracle.get(number)
+            }
+            guard isSame, cache.weight == oracle.weight, cache.count == oracle.entries.count else { return step }
+        }
+        return nil
+    }
+
     @Test("does what an array would do", arguments: 0..<20)
     func matchesArray(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
-        var cache = BoundedCache<Int, Int, LRUPolicy>(weightMax: 100, itemWeightMax: 40)
-        var oracle = ArrayLRU(weightMax: 100, itemWeightMax: 40)
-        for step in 0..<2_000 {
-            let key = Int.random(in: 0..<40, using: &random)
-            switch Int.random(in: 0..<10, using: &random) {
-            case 0:
-                let mine = cache.remove(key)
-                let theirs = oracle.entries.first { $0.key == key }?.value
-                oracle.entries.removeAll { $0.key == key }
-                #expect(mine == theirs)
-            case 1...4:
-                let weight = Int.random(in: 0...45, using: &random)
-                cache.set(key, step, weight: weight)
-                oracle.set(key, step, weight: weight)
-            default:
-                let mine = cache.get(key)
-                #expect(mine == oracle.get(key))
-            }
-            let (weight, count) = (cache.weight, cache.count)
-            #expect(weight == oracle.entries.reduce(0) { $0 + $1.weight })
-            #expect(count == oracle.entries.count)
-            #expect(weight <= 100)
+        let few = ArrayCache(weightMax: 100, itemWeightMax: 40)
+        #expect(Self.firstDifference(LRUPolicy.self, from: few, seed: seed, keyCount: 40) == nil)
+        let many = ArrayCache(weightMax: 4_000, itemWeightMax: 20)
+        #expect(Self.firstDifference(LRUPolicy.self, from: many, seed: seed, keyCount: 700) == nil)
+    }
+
+    @Test(
+        "does so where all keys want the last places of the table, and overflow into the first",
+        arguments: [0, 3, 0x1F, 0xFFFF_FFFF_0000_0000] as [UInt64])
+    func clashes(hashMask: UInt64) {
+        for seed in 0..<10 as Range<UInt64> {
+            let oracle = ArrayCache(weightMax: 300, itemWeightMax: 9)
+            let difference = Self.firstDifference(
+                LRUPolicy.self, from: oracle, seed: seed, keyCount: 90, hashMask: hashMask)
+            #expect(difference == nil)
         }
+    }
+
+    @Test("takes another policy", arguments: 0..<10)
+    func fifo(seed: UInt64) {
+        let oracle = ArrayCache(weightMax: 100, itemWeightMax: 40, movesOnUse: false)
+        #expect(Self.firstDifference(FIFOPolicy.self, from: oracle, seed: seed, keyCount: 40) == nil)
+    }
+
+    @Test("lets go of every key and value, and of none while it keeps it")
+    func leaks() {
+        final class Living { var count = 0 }
+        final class Thing {
+            let living: Living
+            init(_ living: Living) {
+                self.living = living
+                living.count += 1
+            }
+            deinit { living.count -= 1 }
+        }
+        struct Key: CacheKey {
+            let number: Int
+            let thing: Thing
+            static func == (left: Self, right: Self) -> Bool { left.number == right.number }
+            var cacheHash: UInt64 { number.cacheHash }
+        }
+        let living = Living()
+        do {
+            var cache = BoundedCache<Key, Thing, LRUPolicy>(weightMax: 500, itemWeightMax: 10)
+            var random = SeededGenerator(seed: 1)
+            for _ in 0..<20_000 {
+                let key = Key(number: Int.random(in: 0..<600, using: &random), thing: Thing(living))
+                switch Int.random(in: 0..<5, using: &random) {
+                case 0: _ = cache.remove(key)
+                case 1: _ = cache.get(key)
+                default: cache.set(key, Thing(living), weight: Int.random(in: 0...11, using: &random))
+                }
+            }
+            let count = cache.count
+            #expect(count > 0)
+            #expect(living.count == 2 * count)
+        }
+        #expect(living.count == 0)
     }
 
     @Test("does not admit what is too heavy, and disturbs nobody for it")
@@ -57,21 +164,27 @@ struct BoundedCacheTests {
         var cache = BoundedCache<String, Int, LRUPolicy>(weightMax: 10, itemWeightMax: 5)
         cache.set("a", 1, weight: 5)
         cache.set("b", 2, weight: 5)
-        let action = cache.set("c", 3, weight: 6)
+        var gone: [Int] = []
+        let action = cache.set("c", 3, weight: 6) { gone.append($0) }
         let (a, b, c) = (cache.peek("a"), cache.peek("b"), cache.peek("c"))
         #expect(action.isAdmitted == false)
-        #expect(action.evicted.isEmpty)
+        #expect(action.evictedCount == 0 && gone.isEmpty)
         #expect(a == 1 && b == 2 && c == nil)
     }
 
-    @Test("says who had to go")
+    @Test("hands out what was there and who had to go, in the order in which they went")
     func evicted() {
         var cache = BoundedCache<String, Int, LRUPolicy>(weightMax: 10)
-        cache.set("a", 1, weight: 4)
-        cache.set("b", 2, weight: 4)
+        cache.set("a", 1, weight: 3)
+        cache.set("b", 2, weight: 3)
+        cache.set("c", 3, weight: 3)
         _ = cache.get("a")
-        let action = cache.set("c", 3, weight: 6)
-        #expect(action.evicted == [2])
+        var gone: [Int] = []
+        let first = cache.set("d", 4, weight: 4) { gone.append($0) }
+        #expect(first.evictedCount == 1 && gone == [2])
+        gone = []
+        let second = cache.set("a", 5, weight: 10) { gone.append($0) }
+        #expect(second.evictedCount == 2 && gone == [1, 3, 4])
     }
 }
 
@@ -129,10 +242,12 @@ struct ExpectedLRUTests {
 
 /// Reads the traces in their own formats.
 private enum Trace {
-    struct Object: Hashable {
+    struct Object: CacheKey {
         let key: UInt64
         /// Part of the identity only in traces whose objects are (key, size).
         let size: Int
+
+        var cacheHash: UInt64 { (key ^ UInt64(size) << 40).mixed }
     }
 
     struct Request {

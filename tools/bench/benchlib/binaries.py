@@ -33,9 +33,16 @@ class Binaries:
     def stored_size(self) -> pathlib.Path:
         if self._stored_size:
             return self._stored_size.resolve()
-        if self._folder and not (self._folder / "stored-size").exists():
-            raise Missing(f"stored-size is not in {self._folder}")
-        return self._find("stored-size")
+        return self._find_if_there("stored-size")
+
+    @property
+    def l1_cost(self) -> pathlib.Path:
+        return self._find_if_there("l1-cost")
+
+    def _find_if_there(self, name: str) -> pathlib.Path:
+        if self._folder and not (self._folder / name).exists():
+            raise Missing(f"{name} is not in {self._folder}")
+        return self._find(name)
 
     def _find(self, name: str) -> pathlib.Path:
         if self._folder:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from . import herd, hit, memory, miss, options, render, stored
+from . import herd, hit, l1, memory, miss, options, render, stored
 from .binaries import Binaries
 from .figures import Report
 from .load import Missing
@@ -24,7 +24,7 @@ _ON_SERVERS: dict[str, Callable[[Bench, Options], Report]] = {
 }  # fmt: skip
 _SUMMARIES = {
     "miss": miss.SUMMARY, "hit": hit.SUMMARY, "herd": herd.SUMMARY, "memory": memory.SUMMARY, "stored": stored.SUMMARY,
-    "render": render.SUMMARY,
+    "render": render.SUMMARY, "l1": l1.SUMMARY,
 }  # fmt: skip
 
 
@@ -60,6 +60,8 @@ def _run(name: str, binaries: Binaries, chosen: Options) -> Report:
         return stored.measure(binaries.stored_size)
     if name == "render":
         return render.measure(binaries.stored_size, chosen.rounds)
+    if name == "l1":
+        return l1.measure(binaries.l1_cost, chosen)
     with tempfile.TemporaryDirectory(prefix="samovar-bench-", dir=_memory_folder()) as folder:
         with Bench(pathlib.Path(folder), binaries.samovar, binaries.provider) as bench:
             return _ON_SERVERS[name](bench, chosen)
