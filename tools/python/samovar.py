@@ -255,10 +255,10 @@ def field_text(name: str, value: str) -> bytes:
 
 def metadata(fields: Mapping[int, bytes]) -> bytes:
     """The section of these fields, in ascending order of their types (§4)."""
-    section = b"".join(struct.pack("<BH", type, len(fields[type])) + fields[type] for type in sorted(fields))
-    if len(section) > SECTION_SIZE_MAX or len(fields) > FIELD_COUNT_MAX:
-        raise _refused_here(24, f"{len(section)} bytes of headers in {len(fields)} fields are too many")
-    return section
+    size = sum(3 + len(value) for value in fields.values())
+    if size > SECTION_SIZE_MAX or len(fields) > FIELD_COUNT_MAX:
+        raise _refused_here(24, f"{size} bytes of headers and tokens in {len(fields)} fields are too many")
+    return b"".join(struct.pack("<BH", type, len(fields[type])) + fields[type] for type in sorted(fields))
 
 
 def _keyed_fields(headers: Optional[Mapping[str, str]]) -> Dict[int, bytes]:
@@ -271,13 +271,6 @@ def _keyed_fields(headers: Optional[Mapping[str, str]]) -> Dict[int, bytes]:
             raise ValueError(f"header {name!r} is given twice")
         fields[type] = field_text(name, value)
     return fields
-
-
-def _sized(name: str, value: bytes) -> bytes:
-    """A field's length is a u16."""
-    if len(value) > SECTION_SIZE_MAX - 3:
-        raise _refused_here(24, f"{name} has {len(value)} bytes, a field at most {SECTION_SIZE_MAX - 3}")
-    return value
 
 
 def _of(table: Mapping[str, int], what: str, name: str) -> int:
@@ -371,7 +364,7 @@ def question(
         options=options,
         max_age=_u32("max_age", max_age) if max_age is not None else 0,
         max_stale=_u32("max_stale", max_stale) if max_stale is not None else 0,  # type: ignore[arg-type]
-        fields=tuple((type, _sized("a header", value)) for type, value in _keyed_fields(headers).items()),
+        fields=tuple(_keyed_fields(headers).items()),
     )
 
 
@@ -1340,7 +1333,7 @@ class AsyncClient:
             (SOFTWARE, "software", software),
         ):
             if value is not None:
-                self._fields[type] = _sized(name, field_text(name, value))
+                self._fields[type] = field_text(name, value)
         encode_hello(DIGEST | EVENTS, window, self._fields)  # what is wrong with it is said here, not when connecting
         self._window = window
         self._timeout = timeout
