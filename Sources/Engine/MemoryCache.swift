@@ -92,8 +92,17 @@ public final class MemoryCache: Sendable {
     /// Whether there was anything under the key.
     @discardableResult
     public func remove(_ key: RequestKey) -> Bool {
-        lock(for: key).pointee.withLock { $0.entries.remove(key) != nil }
+        lock(for: key).pointee.withLock { $0.entries.remove(key) } != nil
     }
+
+    /// What left under the lock, to be let go of after it: giving back memory takes its time. Mostly it is one.
+    private struct Gone {
+        private var first: StoredAnswer?
+        private var others: [StoredAnswer] = []
+
+        mutating func append(_ stored: consuming StoredAnswer) {
+            if first == nil { first = stored } else { others.append(stored) }
+        }
     }
 
     /// Notes that what this key asks for can never be kept, so that looking it up is no use until then.

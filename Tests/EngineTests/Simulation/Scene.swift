@@ -117,6 +117,11 @@ final class SimStore: Store {
         state.withLock { $0.sets += 1 }
     }
 
+    func remove(_ key: RequestKey) async {
+        await Task.yield()
+        state.withLock { _ = $0.values.removeValue(forKey: key) }
+    }
+
     func put(_ key: RequestKey, _ answer: Answer, bornAt: Instant) {
         state.withLock { $0.values[key] = (answer, bornAt) }
     }
