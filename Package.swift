@@ -114,6 +114,11 @@ let package = Package(
             name: "stored-size", dependencies: ["SamovarCore", "SamovarWire"], path: "tools/bench/stored",
             swiftSettings: strict),
 
+        // How fast a body becomes a key; part of tools/bench.
+        .executableTarget(
+            name: "key-speed", dependencies: ["SamovarCore", .product(name: "Crypto", package: "swift-crypto")],
+            path: "tools/bench/key", swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(

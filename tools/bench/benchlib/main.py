@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from . import herd, hit, memory, miss, options, stored
+from . import herd, hit, key, memory, miss, options, stored
 from .binaries import Binaries
 from .figures import Report
 from .load import Missing
@@ -24,6 +24,7 @@ _ON_SERVERS: dict[str, Callable[[Bench, Options], Report]] = {
 }  # fmt: skip
 _SUMMARIES = {
     "miss": miss.SUMMARY, "hit": hit.SUMMARY, "herd": herd.SUMMARY, "memory": memory.SUMMARY, "stored": stored.SUMMARY,
+    "key": key.SUMMARY,
 }  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str]) -> int:
 def _run(name: str, binaries: Binaries, chosen: Options) -> Report:
     if name == "stored":
         return stored.measure(binaries.stored_size)
+    if name == "key":
+        return key.measure(binaries.key_speed, chosen.rounds)
     with tempfile.TemporaryDirectory(prefix="samovar-bench-", dir=_memory_folder()) as folder:
         with Bench(pathlib.Path(folder), binaries.samovar, binaries.provider) as bench:
             return _ON_SERVERS[name](bench, chosen)
