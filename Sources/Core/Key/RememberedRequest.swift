@@ -1,7 +1,8 @@
 extension Request {
     /// An arrival whose body was read before: nothing of it is read again. O(1).
     ///
-    /// Its body may be missing, where it is asked for by its digest: then it can be looked up, and must not be flown.
+    /// Its body may be missing, where it is asked for by its digest: then it can be looked up, and must not be flown. A
+    /// body that is there must be the one whose digest was computed here.
     public init(_ arrival: Arrival, known entry: BodyMemo.Entry, routes: RouteTable) {
         kind = arrival.kind
         model = entry.model
