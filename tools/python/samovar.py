@@ -1266,10 +1266,12 @@ class _Exchange:
         item = self._items.popleft()
         if isinstance(item, SamovarError):
             raise item
-        if isinstance(item, Piece) and item.data:
-            # Bytes of an unfinished event count too: an event larger than the window would never end otherwise.
-            self._connection.session.consumed(self._request, len(item.data))
         return item
+
+    def took(self, piece: Piece) -> None:
+        """The reader has it: its bytes are given back as credit."""
+        if self._request is not None and piece.data:
+            self._connection.session.consumed(self._request, len(piece.data))
 
     def leave(self) -> None:
         """Idempotent. What has not ended is cancelled; its end is awaited by the session, by nobody else."""
@@ -1567,6 +1569,7 @@ class AsyncClient:
         parts, size = [piece.data], len(piece.data)
         try:
             while not piece.end:
+                exchange.took(piece)
                 piece = await exchange.next()
                 parts.append(piece.data)
                 size += len(piece.data)
@@ -1656,7 +1659,6 @@ class AsyncClient:
             most = min(self._backoff_max, self._backoff_min * 2 ** min(self._failures - 2, 30))
             await asyncio.sleep(most * random.uniform(0.5, 1.0))
         connection = _Connection(loop, self._new_session, self._keep_alive)
-        self._last = connection
         self._failures += 1  # until it has replied to something
         try:
             await asyncio.wait_for(self._open_transport(loop, connection), self._connect_timeout)
@@ -1664,6 +1666,7 @@ class AsyncClient:
             raise ConnectFailed(f"no connection to {self._address.text} in {self._connect_timeout} s") from None
         except (OSError, ValueError) as error:
             raise ConnectFailed(f"no connection to {self._address.text}: {error}") from error
+        self._last = connection
         self._connections.add(connection)
         try:
             greeted = await _within(loop, connection.greeted, loop.time() + self._connect_timeout)
@@ -1755,6 +1758,8 @@ class AsyncStream:
                 self._abandon()
                 raise
             self._first = None
+            # Bytes of an unfinished event too: an event larger than the window would never end otherwise.
+            self._exchange.took(piece)
             chunk = self._chunk(piece)
             if piece.end:
                 self._abandon()
@@ -1834,7 +1839,7 @@ class Client:
         self._thread.start()
         self._closing = threading.Lock()
         self._closed = False
-        self._finalizer = weakref.finalize(self, _stop_loop, self._loop)
+        self._finalizer = weakref.finalize(self, _stop, self._client, self._loop)
 
     def __enter__(self) -> "Client":
         return self
@@ -1888,7 +1893,6 @@ class Client:
             if self._closed:
                 return
             self._closed = True
-            asyncio.run_coroutine_threadsafe(_wind_up(self._client), self._loop).result()
             self._finalizer()
             self._thread.join()
 
@@ -1960,9 +1964,16 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-def _stop_loop(loop: asyncio.AbstractEventLoop) -> None:
+def _stop(client: AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    """Closes and stops, without waiting: also for clients that are dropped without `close`, and at exit."""
+
+    async def wind_up() -> None:
+        await _wind_up(client)
+        loop.stop()
+
+    stopping: List[Any] = []  # a task that nobody refers to may be collected
     try:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(lambda: stopping.append(loop.create_task(wind_up())))
     except RuntimeError:
         pass  # it is closed already
 
