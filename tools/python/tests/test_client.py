@@ -11,6 +11,7 @@ import math
 import os
 import queue
 import random
+import signal
 import socket
 import threading
 import time
@@ -261,6 +262,40 @@ class Asking(ClientCase):
         with FakeServer(lambda peer: echo(peer, inflight_max=3)) as server:
             for seed in range(20):
                 asyncio.run(go(server.address, seed))
+
+    def test_room_that_is_not_used_goes_to_the_next_who_waits(self):
+        async def go(address):
+            async with samovar.AsyncClient(address, timeout=5) as client:
+                asked = [client.ask(body) for body in ("first", "x" * 2000, "third")]
+                first, large, third = await asyncio.gather(*asked, return_exceptions=True)
+                self.assertEqual([first.text, large.name, third.text], ["first", "BODY_TOO_LARGE", "third"])
+
+        with FakeServer(lambda peer: echo(peer, inflight_max=1, frame_size_max=1000)) as server:
+            asyncio.run(go(server.address))
+
+    def test_room_that_was_handed_to_a_task_cancelled_in_the_same_turn_is_handed_on(self):
+        def play(peer):
+            peer.greet(inflight_max=1)
+            first = peer.expect("ASK")["id"]
+            self.assertEqual(peer.expect("CANCEL")["id"], first)
+            peer.send(referee.error(first, 44, 499))
+            third = peer.expect("ASK")
+            peer.send(referee.answer(third["id"], third["body"], "END"))
+            peer.drain()
+
+        async def go(address):
+            async with samovar.AsyncClient(address, timeout=5) as client:
+                first, second, third = (asyncio.ensure_future(client.ask(str(number))) for number in (1, 2, 3))
+                while not client._current or len(client._current._waiting) < 2:
+                    await asyncio.sleep(0)
+                connection, waiter = client._current, client._current._waiting[0]
+                waiter.add_done_callback(lambda _: second.cancel())
+                first.cancel()
+                self.assertEqual((await third).text, "3")
+                self.assertTrue(second.cancelled() and not connection._waiting)
+
+        with FakeServer(play) as server:
+            asyncio.run(go(server.address))
 
     def test_operations(self):
         with FakeServer(echo) as server:
@@ -730,6 +765,20 @@ class Reconnecting(ClientCase):
             client = self.client(server)
             self.assertEqual(client.ask(CHAT).body, b"ok")
 
+    def test_draining_without_goaway_is_as_good_as_one(self):
+        def play(peer):
+            peer.greet()
+            asked = peer.expect("ASK")
+            if peer.number == 1:
+                peer.send(referee.error(asked["id"], 47, 503, retryable=True))
+                self.assertEqual(peer.drain(), [])  # the client closes it
+            else:
+                peer.send(referee.answer(asked["id"], b"ok", "END"))
+                peer.drain()
+
+        with FakeServer(play) as server:
+            self.assertEqual(self.client(server).ask(CHAT).body, b"ok")
+
     def test_other_errors_are_not_tried_again(self):
         def play(peer):
             peer.greet()
@@ -798,6 +847,21 @@ class Reconnecting(ClientCase):
             with self.assertRaises(samovar.ClientClosed):
                 client.ask(CHAT)
 
+    def test_an_interrupt_cancels_the_request_and_leaves_the_connection(self):
+        def play(peer):
+            peer.greet()
+            id = peer.expect("ASK")["id"]
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # Ctrl-C
+            self.assertEqual(peer.expect("CANCEL")["id"], id)
+            peer.send(referee.error(id, 44, 499))
+            peer.send(referee.answer(peer.expect("ASK")["id"], b"ok", "END"))
+
+        with FakeServer(play) as server:
+            client = self.client(server)
+            with self.assertRaises(KeyboardInterrupt):
+                client.ask(CHAT)
+            self.assertEqual(client.ask(CHAT).body, b"ok")
+
     def test_a_client_that_is_dropped_stops_its_thread(self):
         with FakeServer(echo) as server:
             client = samovar.Client(server.address)
@@ -855,6 +919,38 @@ class NotASamovar(ClientCase):
             client = self.client(server)
             self.assertEqual(client.ask("{}").body, b"{}")
             self.assertEqual(server.connections, 3)
+
+    def test_a_refused_connection_that_need_not_be_tried_again_is_not(self):
+        with FakeServer(lambda peer: peer.send(referee.error(0, 8, 503, retryable=False))) as server:
+            with self.assertRaises(samovar.Unavailable):
+                self.client(server).ask(CHAT)
+            self.assertEqual(server.connections, 1)
+
+    def test_what_came_before_a_write_failed_is_read(self):
+        async def go():
+            ours, theirs = socket.socketpair()
+            loop = asyncio.get_running_loop()
+            connection = samovar._Connection(loop, lambda output: samovar.Session(output), True)
+            transport, _ = await loop.create_connection(lambda: connection, sock=ours)
+            theirs.sendall(referee.hello_reply() + referee.error(0, 5, 413, "too large"))
+            connection.connection_lost(BrokenPipeError())  # before the loop has seen a byte of it
+            self.assertEqual(connection.session.failure.name, "FRAME_TOO_LARGE")
+            transport.abort()
+            await asyncio.sleep(0)
+            theirs.close()
+
+        asyncio.run(go())
+
+    def test_a_server_that_sends_ping_after_ping_without_reading_is_left(self):
+        def play(peer):
+            peer.greet()
+            peer.expect("ASK")
+            for _ in range(100):
+                peer.socket.sendall(referee.frame("PING", 0, bytes(8)) * 1000)
+
+        with FakeServer(play, unix=True) as server:
+            with self.assertRaisesRegex(samovar.ConnectionLost, "does not read"):
+                self.client(server, retries=0).ask(CHAT)
 
     def test_the_reason_is_heard_though_the_upload_fails(self):
         def play(peer):
