@@ -35,12 +35,15 @@ import Synchronization
 #else
     /// Guards a state: one at a time. Never held across a suspension, a callback or a log line.
     public struct Lock<State: ~Copyable>: ~Copyable, Sendable {
-        private let mutex: Mutex<State>
+        // Seen by other modules' optimisers: without it each of their locks is a call of an unspecialised function.
+        @usableFromInline let mutex: Mutex<State>
 
+        @inlinable
         public init(_ initial: consuming sending State) {
             mutex = Mutex(initial)
         }
 
+        @inlinable
         public borrowing func withLock<Result: ~Copyable, Failure: Error>(
             _ body: (inout sending State) throws(Failure) -> sending Result
         ) throws(Failure) -> sending Result {

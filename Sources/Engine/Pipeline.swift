@@ -30,6 +30,7 @@ public final class Pipeline: Sendable {
     public let l1: MemoryCache
     private let store: (any Store)?
     private let upstreams: UpstreamPool
+    private let attempts: AttemptDriver
     private let flights: Flights
     private let clock: any MonotonicClock
     private let settings: Lock<Settings>
@@ -64,6 +65,7 @@ public final class Pipeline: Sendable {
         self.upstreams = upstreams
         self.clock = clock
         self.metrics = metrics
+        attempts = AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock))
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -122,18 +124,19 @@ public final class Pipeline: Sendable {
 
     /// Waits until it is known what the flight brings: the whole answer, or a stream's first chunk.
     private func settle(_ request: Request, _ seat: Flights.Seat) async -> Reply? {
-        var chunks: [Chunk] = []
+        // Who wants a body has no use for pieces of it, and is not woken for them.
+        var index = request.form == .stream ? 0 : Flight<SharedFlight.Waiter>.end
         while true {
-            switch await seat.flight.next(at: chunks.count, for: seat.follower) {
-            case .deliver(let chunk):
-                chunks.append(chunk)
-                guard request.form == .stream, case .upstream(.stream, let usageAsked)? = seat.flight.origin else {
+            switch await seat.flight.next(at: index, for: seat.follower) {
+            case .deliver:
+                guard case .upstream(.stream, let usageAsked)? = seat.flight.origin else {
+                    index = Flight<SharedFlight.Waiter>.end
                     continue
                 }
                 let live = LiveAnswer(usageAsked: usageAsked, flight: seat.flight, follower: seat.follower)
                 return .live(live, provenance(of: seat, request))
             case .end(.complete):
-                return landed(request, seat, chunks)
+                return landed(request, seat)
             case .end(.failed(let failure)):
                 return standIn(for: request, after: failure) ?? .failed(failure, isFollower: !seat.isLeader)
             case .wait:
@@ -142,14 +145,15 @@ public final class Pipeline: Sendable {
         }
     }
 
-    private func landed(_ request: Request, _ seat: Flights.Seat, _ chunks: [Chunk]) -> Reply? {
+    private func landed(_ request: Request, _ seat: Flights.Seat) -> Reply? {
         switch seat.flight.origin {
         case .stored(let stored, let result)?:
             return reply(stored, to: request, hit: result, at: clock.now)
         case .upstream(let form, let usageAsked)?:
             if !seat.isLeader { countSaved(seat.flight.usage, model: request.model) }
             return .whole(
-                WholeAnswer(form: form, usageAsked: usageAsked, chunks: chunks), provenance(of: seat, request))
+                WholeAnswer(form: form, usageAsked: usageAsked, chunks: seat.flight.chunks),
+                provenance(of: seat, request))
         case nil:
             return .failed(.cut, isFollower: !seat.isLeader)
         }
@@ -226,7 +230,8 @@ public final class Pipeline: Sendable {
     private func fly(_ takeoffs: AsyncStream<Flights.Takeoff>) async {
         await withDiscardingTaskGroup { flying in
             for await takeoff in takeoffs {
-                flying.addTask { await self.fly(takeoff) }
+                // In this very turn, up to its first wait.
+                flying.addImmediateTask { await self.fly(takeoff) }
             }
         }
     }
@@ -283,11 +288,11 @@ public final class Pipeline: Sendable {
         }
         let limits = settings.withLock { $0.flightLimits.answer }
         let first = upstreams.attempt(flight.request, at: member, limits: limits)
-        let outcome = await AttemptDriver(clock: clock, metrics: metrics).run(first, at: member, for: flight)
+        let outcome = await attempts.run(first, at: member, for: flight)
         guard case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: first, at: member)
         else { return outcome }
         let second = upstreams.attempt(flight.request, at: member, limits: limits)
-        return await AttemptDriver(clock: clock, metrics: metrics).run(second, at: member, for: flight)
+        return await attempts.run(second, at: member, for: flight)
     }
 
     /// Puts a complete answer into L1, and counts one that is not kept. Returns what L2 is to keep.

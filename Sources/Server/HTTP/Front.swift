@@ -107,7 +107,8 @@ public final class Front: HTTPService {
     private func serve(_ exchanges: AsyncStream<Exchange>) async {
         await withDiscardingTaskGroup { serving in
             for await exchange in exchanges {
-                serving.addTask { await self.serve(exchange) }
+                // In this very turn, up to its first wait.
+                serving.addImmediateTask { await self.serve(exchange) }
             }
         }
     }
