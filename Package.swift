@@ -150,6 +150,15 @@ let package = Package(
             ],
             path: "Tests/StoreRedisTests", swiftSettings: strict),
         .testTarget(
+            name: "SamovarUpstreamHTTPTests",
+            dependencies: [
+                "SamovarUpstreamHTTP",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
+        .testTarget(
             name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
             swiftSettings: strict),
         .testTarget(

@@ -51,6 +51,12 @@ public struct BodyMemo: ~Copyable, Sendable {
                 ? rawDigest : Self.digest(rawDigest, headers: arrival.headers, namespace: namespace)
         }
 
+        fileprivate init(_ rawDigest: Digest256, caller: Tenant, kind: APIKind) {
+            digest = rawDigest
+            self.caller = caller.identity
+            self.kind = kind
+        }
+
         private static func digest(_ raw: Digest256, headers: KeyedHeaders, namespace: String) -> Digest256 {
             var parts = Array("samovar memo\0".utf8) + raw.bytes
             for text in KeyedHeaders.names.map({ headers[$0].map { "+" + $0 } ?? "" }) + [namespace] {
@@ -80,6 +86,29 @@ public struct BodyMemo: ~Copyable, Sendable {
         for way in 0..<2 where nodes[set * 2 + way].answers(question) {
             recent[set] = UInt8(way)
             return nodes[set * 2 + way].entry(in: table)
+        }
+        return nil
+    }
+
+    /// What an entry says where it says nothing out of the ordinary: enough to look the answer up, and all trivial.
+    public struct Plain: Sendable {
+        public let key: RequestKey
+        public let form: Form
+        /// Whether a stream is to carry its usage.
+        public let wantsUsage: Bool
+    }
+
+    /// The entry for a body that was sent with no header of ours beside it, where its answer may be shared and stored
+    /// and the body itself says nothing about the cache. O(1), without a reference counted.
+    public mutating func lookupPlain(
+        _ rawDigest: Digest256, kind: APIKind, caller: Tenant, in table: RouteTable
+    ) -> Plain? {
+        guard let known = routes, known.isSame(as: table) else { return nil }
+        let question = Question(rawDigest, caller: caller, kind: kind)
+        let set = set(of: question)
+        for way in 0..<2 where nodes[set * 2 + way].answers(question) {
+            recent[set] = UInt8(way)
+            return nodes[set * 2 + way].plain
         }
         return nil
     }
@@ -162,6 +191,11 @@ private struct Node: Sendable {
         digest == question.digest && caller == question.caller && kind == question.kind
     }
 
+    var plain: BodyMemo.Plain? {
+        guard sharing == .stored, !noStore, !noCache, !text.hasSecond else { return nil }
+        return BodyMemo.Plain(key: RequestKey(key), form: form, wantsUsage: wantsUsage)
+    }
+
     func entry(in table: RouteTable) -> BodyMemo.Entry {
         var controls = Controls()
         controls.noStore = noStore
@@ -198,6 +232,7 @@ private struct InlineText: Sendable {
         }
     }
 
+    var hasSecond: Bool { secondCount > 0 }
     var first: String { text(from: 0, Int(firstCount)) }
     var second: String { text(from: Int(firstCount), Int(secondCount)) }
 
