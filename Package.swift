@@ -90,7 +90,6 @@ let package = Package(
                 "SamovarCore", "SamovarWire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Sources/Client", swiftSettings: strict),
 

@@ -1,4 +1,3 @@
-import Crypto
 import SamovarCore
 import SamovarWire
 
@@ -53,7 +52,7 @@ extension SamovarClient {
         _ body: [UInt8], _ options: Options, reading: Question.Reading, events: Bool
     ) throws(Failure) -> Question {
         let digest =
-            options.asksDigestFirst(body.count, settings) ? SentBodyDigest(bytes: Array(SHA256.hash(data: body))) : nil
+            options.asksDigestFirst(body.count, settings) ? SentBodyDigest(bytes: Digest256(of: body).bytes) : nil
         return Question(
             content: .ask(try options.ask(events: events), body: body, digest: digest), reading: reading,
             deadline: deadline(options))

@@ -407,7 +407,7 @@ struct ClientConnection {
             return breach("a cancelled request has had no end", into: &turn)
         }
         let failure = SamovarClient.Failure(.deadline, "the deadline has passed")
-        for id in (due.keys + pings.filter { $0.value <= now }.keys).sorted() {
+        for id in (due.map(\.key) + pings.filter { $0.value <= now }.map(\.key)).sorted() {
             giveUp(id, failure, at: now, into: &turn)
         }
         earliestDeadline = pings.values.reduce(.never, min)

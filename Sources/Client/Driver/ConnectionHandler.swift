@@ -65,7 +65,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
-        machine?.received(unwrapInboundIn(data).readableBytesUInt8Span.bytes, at: driver.now, into: &turn)
+        let bytes = unwrapInboundIn(data)
+        machine?.received(bytes.readableBytesUInt8Span.bytes, at: driver.now, into: &turn)
         perform()
     }
 

@@ -47,11 +47,12 @@ struct Stage {
         news += turn.news
         turn = ClientTurn()
         var offset = 0
-        while let event = decoder.next(unread.span.bytes, at: &offset) {
+        let bytes = unread
+        while let event = decoder.next(bytes.span.bytes, at: &offset) {
             guard case .frame(let header, let payload) = event, let opcode = Opcode(rawValue: header.opcode) else {
                 preconditionFailure("the client broke a rule: \(event)")
             }
-            heard.append(Heard(opcode: opcode, id: header.id, payload: Array(unread[payload])))
+            heard.append(Heard(opcode: opcode, id: header.id, payload: Array(bytes[payload])))
         }
         unread.removeFirst(offset)
     }
