@@ -36,13 +36,13 @@ private func complaint(_ bytes: [UInt8], to chat: Chat, tokens: Int? = nil) -> S
     return Verifier(tokenCount: tokens).complaint(reply, to: chat)
 }
 
-/// The failure that the work ends with; nil where it does not fail.
-private func failure<Value: Sendable>(of work: () async throws(Failure) -> Value) async -> Failure? {
-    do throws(Failure) {
+/// The failure that the work ends with; nil where it does not fail, or otherwise.
+private func failing<Value>(_ work: () async throws -> Value) async -> Failure? {
+    do {
         _ = try await work()
         return nil
     } catch {
-        return error
+        return error as? Failure
     }
 }
 
@@ -59,7 +59,8 @@ extension RealProcesses {
     struct BinaryClient {
         static let drivers = ["nio", "epoll"]
 
-        private func scene(_ flags: String..., driver: String = "epoll", limits: [String: String] = [:]) throws -> Scene {
+        private func scene(_ flags: String..., driver: String = "epoll", limits: [String: String] = [:]) throws -> Scene
+        {
             let provider = try Provider(flags)
             let sidecar = try Sidecar(upstream: provider.url) {
                 $0.listen["binary_driver"] = driver
@@ -104,7 +105,7 @@ extension RealProcesses {
             anew.noCache = true
             anew.showsTenant = true
 
-            let notCached = await failure { () throws(Failure) in try await client.ask(chat.bytes, options: cachedOnly) }
+            let notCached = await failing { try await client.ask(chat.bytes, options: cachedOnly) }
             _ = try await client.ask(chat.bytes)
             let cached = try await client.ask(chat.bytes, options: cachedOnly)
             let fresh = try await client.ask(chat.bytes, options: anew)
@@ -127,7 +128,7 @@ extension RealProcesses {
             let answers = try await meanwhile {
                 try await withThrowingTaskGroup(of: SamovarClient.Answer.self) { group in
                     for _ in 0..<50 { group.addTask { try await client.ask(chat.bytes) } }
-                    return try await group.reduce(into: []) { $0.append($1) }
+                    return try await group.reduce(into: [SamovarClient.Answer]()) { $0.append($1) }
                 }
             }.value
 
@@ -149,7 +150,7 @@ extension RealProcesses {
                         let chat = Chat("question \(index)")
                         group.addTask { complaint(try await client.ask(chat.bytes).bytes, to: chat) }
                     }
-                    return try await group.reduce(into: []) { if let text = $1 { $0.append(text) } }
+                    return try await group.reduce(into: [String]()) { if let text = $1 { $0.append(text) } }
                 }
             }.value
 
@@ -255,7 +256,7 @@ extension RealProcesses {
             let scene = try scene("--first-token-ms", "700", driver: driver)
             let client = try scene.sidecar.client()
             let chat = Chat("staying")
-            let gone = meanwhile { await failure { () throws(Failure) in try await client.ask(Chat("gone").bytes) } }
+            let gone = meanwhile { await failing { try await client.ask(Chat("gone").bytes) } }
             let staying = meanwhile { try await client.ask(chat.bytes) }
             #expect(try eventually { try scene.calls == 2 })
 
@@ -276,7 +277,7 @@ extension RealProcesses {
 
             let task = meanwhile {
                 withUnsafeCurrentTask { $0?.cancel() }
-                return await failure { () throws(Failure) in try await client.ask(Chat("never").bytes) }
+                return await failing { try await client.ask(Chat("never").bytes) }
             }
 
             #expect(try await task.value?.code == .cancelled)
@@ -292,7 +293,7 @@ extension RealProcesses {
             let chat = Chat("patient")
             let patient = meanwhile { try await client.ask(chat.bytes) }
 
-            let hasty = await failure { () throws(Failure) in
+            let hasty = await failing {
                 try await client.ask(chat.bytes, options: SamovarClient.Options(timeout: .milliseconds(200)))
             }
             let answer = try await patient.value
@@ -308,7 +309,7 @@ extension RealProcesses {
             let scene = try scene("--status", "429", "--retry-after", "7", driver: driver)
             let client = try scene.sidecar.client()
 
-            let failure = await failure { () throws(Failure) in try await client.ask(Chat("no").bytes) }
+            let failure = await failing { try await client.ask(Chat("no").bytes) }
             let streamed = await self.streamed(client, Chat("no", stream: true))
 
             #expect(failure?.code == .upstreamRefused)
@@ -343,8 +344,8 @@ extension RealProcesses {
             let scene = try scene(limits: ["body_size_max": "64KiB"])
             let client = try scene.sidecar.client { $0.digestSizeMin = nil }
 
-            let invalid = await failure { () throws(Failure) in try await client.ask(Array("nonsense".utf8)) }
-            let large = await failure { () throws(Failure) in
+            let invalid = await failing { try await client.ask(Array("nonsense".utf8)) }
+            let large = await failing {
                 try await client.ask(Array(repeating: 0x20, count: 200_000))
             }
             let answer = try await client.ask(Chat("fine").bytes)
@@ -356,7 +357,7 @@ extension RealProcesses {
         }
 
         private func streamed(_ client: SamovarClient, _ chat: Chat) async -> Failure? {
-            await failure { () throws(Failure) in
+            await failing {
                 for try await _ in try await client.stream(chat.bytes) {}
             }
         }
@@ -402,7 +403,7 @@ extension RealProcesses {
             let removed = [
                 try await client.invalidate(.body(given.bytes)), try await client.invalidate(.body(given.bytes)),
             ]
-            let notStorable = await failure { () throws(Failure) in
+            let notStorable = await failing {
                 try await client.put(Array("{}".utf8), form: .body, for: given.bytes)
             }
             let stats = JSON(try await client.stats())
@@ -422,10 +423,10 @@ extension RealProcesses {
             let client = try scene.sidecar.client()
             let impostor = try scene.sidecar.client { $0.adminToken = SamovarClient.Secret("guess") }
 
-            let stats = await failure { () throws(Failure) in try await client.stats() }
-            let invalidate = await failure { () throws(Failure) in try await client.invalidate(.tenant(nil)) }
+            let stats = await failing { try await client.stats() }
+            let invalidate = await failing { try await client.invalidate(.tenant(nil)) }
             let answer = try await client.ask(Chat("still there").bytes)
-            let guessed = await failure { () throws(Failure) in try await impostor.ask(Chat("x").bytes) }
+            let guessed = await failing { try await impostor.ask(Chat("x").bytes) }
 
             #expect(stats?.code == .forbidden)
             #expect(invalidate?.code == .forbidden)
@@ -451,7 +452,7 @@ extension RealProcesses {
             var sidecar = try sidecar(at: folder.file("s"), provider, driver: driver)
             let client = try sidecar.client { $0.reachTimeout = .seconds(20) }
             _ = try await client.ask(Chat("before").bytes)
-            let lost = meanwhile { await failure { () throws(Failure) in try await client.ask(Chat("lost").bytes) } }
+            let lost = meanwhile { await failing { try await client.ask(Chat("lost").bytes) } }
             #expect(try eventually { try provider.counts().calls == 2 })
 
             sidecar.process.kill()
@@ -466,7 +467,9 @@ extension RealProcesses {
             #expect(try sidecar.connectionCount == 1)
         }
 
-        @Test("a sidecar that leaves finishes what was under way; what comes later goes to its successor", arguments: drivers)
+        @Test(
+            "a sidecar that leaves finishes what was under way; what comes later goes to its successor",
+            arguments: drivers)
         func drain(driver: String) async throws {
             let folder = try TemporaryFolder()
             let provider = try Provider("--token-ms", "30", "--tokens", "60")
@@ -496,7 +499,7 @@ extension RealProcesses {
             _ = try await client.ask(Chat("before").bytes)
 
             scene.sidecar.process.send(SIGSTOP)
-            let failure = await failure { () throws(Failure) in try await client.ask(Chat("silence").bytes) }
+            let failure = await failing { try await client.ask(Chat("silence").bytes) }
             scene.sidecar.process.send(SIGCONT)
             let answer = try await client.ask(Chat("after").bytes)
 
@@ -527,16 +530,12 @@ extension RealProcesses {
             settings.reachTimeout = .milliseconds(300)
             let client = try SamovarClient(address: "unix:/nonexistent/samovar.sock", settings: settings)
 
-            let failure = await failure { () throws(Failure) in try await client.ask(Chat("anyone?").bytes) }
-            let hasty = await self.failure(client, within: .milliseconds(50))
+            let failure = await failing { try await client.ask(Chat("anyone?").bytes) }
+            let hasty = await failing { try await client.ping(timeout: .milliseconds(50)) }
 
             #expect(failure?.code == .unreachable)
             #expect(failure?.isRetryable == true)
             #expect(hasty?.code == .deadline)
-        }
-
-        private func failure(_ client: SamovarClient, within timeout: Duration) async -> Failure? {
-            await ProcessTests.failure { () throws(Failure) in try await client.ping(timeout: timeout) }
         }
 
         @Test("another protocol's server is not believed, nor one that says nothing")
@@ -549,23 +548,25 @@ extension RealProcesses {
             let http = try SamovarClient(address: provider.address.description, settings: settings)
             let silent = try SamovarClient(address: hole.address.description, settings: settings)
 
-            let answered = await failure { () throws(Failure) in try await http.ping() }
-            let unanswered = await failure { () throws(Failure) in try await silent.ping() }
+            let answered = await failing { try await http.ping() }
+            let unanswered = await failing { try await silent.ping() }
 
             #expect(answered != nil)
             #expect(unanswered?.code == .connectionLost)
         }
 
-        @Test("a closed client fails what is under way and what comes later, and leaves no connection", arguments: drivers)
+        @Test(
+            "a closed client fails what is under way and what comes later, and leaves no connection", arguments: drivers
+        )
         func close(driver: String) async throws {
             let scene = try scene("--first-token-ms", "5000", driver: driver)
             let client = try scene.sidecar.client()
-            let underWay = meanwhile { await failure { () throws(Failure) in try await client.ask(Chat("x").bytes) } }
+            let underWay = meanwhile { await failing { try await client.ask(Chat("x").bytes) } }
             #expect(try eventually { try scene.calls == 1 })
 
             await client.close()
             await client.close()
-            let late = await failure { () throws(Failure) in try await client.ask(Chat("x").bytes) }
+            let late = await failing { try await client.ask(Chat("x").bytes) }
 
             #expect(try await underWay.value?.code == .closed)
             #expect(late?.code == .closed)

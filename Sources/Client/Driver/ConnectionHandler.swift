@@ -61,6 +61,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         machine = ClientConnection(settings: settings, at: driver.now, into: &turn)
         driver.opened(self)
         perform()
+        driver.changed(self)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

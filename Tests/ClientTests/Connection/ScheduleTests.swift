@@ -31,7 +31,8 @@ private struct RandomServer {
                 open[frame.id] = Open(
                     isStats: false, isDone: false, answer: Self.answer(to: frame.id), credit: Self.window)
             case .stats:
-                open[frame.id] = Open(isStats: true, isDone: false, answer: Self.answer(to: frame.id), credit: Self.window)
+                open[frame.id] = Open(
+                    isStats: true, isDone: false, answer: Self.answer(to: frame.id), credit: Self.window)
             case .invalidate: open[frame.id] = Open(isStats: false, isDone: true, answer: [], credit: 0)
             case .window:
                 let bytes = frame.payload
