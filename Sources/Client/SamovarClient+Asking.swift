@@ -51,8 +51,7 @@ extension SamovarClient {
     private func asked(
         _ body: [UInt8], _ options: Options, reading: Question.Reading, events: Bool
     ) throws(Failure) -> Question {
-        let digest =
-            options.asksDigestFirst(body.count, settings) ? SentBodyDigest(bytes: Digest256(of: body).bytes) : nil
+        let digest = options.asksDigestFirst(body.count, settings) ? Self.digest(of: body) : nil
         return Question(
             content: .ask(try options.ask(events: events), body: body, digest: digest), reading: reading,
             deadline: deadline(options))
@@ -87,6 +86,8 @@ extension SamovarClient {
     func deadline(_ options: Options) -> Instant {
         (options.timeout ?? settings.timeout).map { ClientDriver.now.advanced(by: $0) } ?? .never
     }
+
+    static func digest(of body: [UInt8]) -> SentBodyDigest { SentBodyDigest(bytes: Digest256(of: body).bytes) }
 
     static var unexpected: Failure { Failure(.protocolBreach, "a reply of another kind") }
 }

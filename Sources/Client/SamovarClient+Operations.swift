@@ -57,7 +57,10 @@ extension SamovarClient {
     ///
     /// - Parameter options: `noCache`, `maxAge`, `timeout`, `kind` and `headers`; others are refused as `malformed`.
     public func warm(_ body: [UInt8], options: Options = Options()) async throws(Failure) -> Warmed {
-        switch try await done(.warm(try options.ask(events: false), body: body), options).outcome {
+        var ask = try options.ask(events: false)
+        // So that whoever asks next need not send the body.
+        if options.asksDigestFirst(body.count, settings) { ask.metadata.bodyDigest = Self.digest(of: body) }
+        switch try await done(.warm(ask, body: body), options).outcome {
         case .stored: return .stored
         case .cached: return .cached
         case .notStored: return .notStored

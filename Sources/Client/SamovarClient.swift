@@ -55,7 +55,7 @@ public final class SamovarClient: Sendable {
     /// A client that is dropped without it does the same, in its own time.
     public func close() async { await driver.close() }
 
-    /// What an entry is kept for and who made it; see the sidecar's documentation.
+    /// Where an answer came from: result, age, what is left of its fresh time, and whether it is kept.
     public typealias Provenance = SamovarCore.Provenance
     /// How a request was answered.
     public typealias ServeResult = SamovarCore.ServeResult

@@ -14,8 +14,10 @@ struct ClientConnection {
         var hello = Hello(features: [.digest, .events])
         /// The client's own; the server may allow fewer.
         var inflightMax = 256
+        /// Of one gathered answer.
         var answerSizeMax = 64 << 20
         var helloTimeout = Duration.seconds(5)
+        /// How long the server may take to end what was cancelled.
         var cancelTimeout = Duration.seconds(30)
         /// Where it is shorter than the server's idle_timeout.
         var silenceMax: Duration?
@@ -57,13 +59,14 @@ struct ClientConnection {
     /// Pings are never closer than this, whatever the server's idle_timeout is.
     private static let pingIntervalMin = Duration.milliseconds(100)
     /// The largest chunk_size that the protocol has: what bounds our buffer.
-    private static let chunkSizeMax: UInt32 = 1 << 20
+    private static let chunkSizeMax = 1 << 20
     /// The cookie of PINGs that nobody waits for.
     private static let keepAlive = PingCookie(0)
 
     /// Greets: what is in the turn afterwards goes out first.
     init(settings: Settings, at now: Instant, into turn: inout ClientTurn) {
         self.settings = settings
+        decoder.limits.chunkSize = Self.chunkSizeMax
         phase = .greeting(until: now.advanced(by: settings.helloTimeout))
         lastReceived = now
         lastSent = now
@@ -186,7 +189,7 @@ struct ClientConnection {
             return
         }
         keep(bytes)
-        guard carry.count >= decoder.neededByteCount else { return }
+        guard carry.count >= decoder.neededByteCount || !isGreeted else { return }
         var whole: [UInt8] = []
         swap(&whole, &carry)
         let done = take(whole.span.bytes, at: now, into: &turn)
@@ -206,6 +209,9 @@ struct ClientConnection {
             case .refused(_, let error), .broken(let error): breach(error.message, into: &turn)
             case .foreign: breach("no sidecar's first bytes", into: &turn)
             }
+        }
+        if !isGreeted, FirstBytes.areForeign(bytes.extracting(offset..<bytes.byteCount)) {
+            breach("no sidecar's first bytes", into: &turn)
         }
         return offset
     }
@@ -240,14 +246,13 @@ struct ClientConnection {
     private mutating func greeted(_ reply: HelloReply) throws(PendingReply.Breach) {
         let asked = settings.hello
         guard asked.versions.contains(reply.version), reply.features.subtracting(.admin).isSubset(of: asked.features),
-            reply.window > 0, asked.window == 0 || reply.window <= asked.window, reply.inflightMax > 0,
-            (1...Self.chunkSizeMax).contains(reply.chunkSize)
+            asked.window == 0 || reply.window <= asked.window, reply.chunkSize <= Self.chunkSizeMax
         else { throw PendingReply.Breach(reason: "a HELLO_REPLY to another HELLO") }
         decoder.version = reply.version
         decoder.limits.chunkSize = Int(reply.chunkSize)
         features = reply.features
         frameSizeMax = Int(reply.frameSizeMax)
-        inflightMax = min(settings.inflightMax, Int(reply.inflightMax))
+        inflightMax = min(max(1, settings.inflightMax), Int(reply.inflightMax))
         window = Int(reply.window)
         let idleTimeout = Duration.milliseconds(reply.idleTimeoutMilliseconds)
         silenceMax = max(min(idleTimeout, settings.silenceMax ?? idleTimeout), Self.pingIntervalMin * 3)
@@ -283,6 +288,9 @@ struct ClientConnection {
         _ bytes: RawSpan, _ header: FrameHeader, at now: Instant, into turn: inout ClientTurn
     ) throws(PendingReply.Breach) {
         let id = header.id
+        guard bytes.byteCount <= decoder.limits.chunkSize else {
+            throw PendingReply.Breach(reason: "more bytes than chunk_size in a frame")
+        }
         let event = try pending[id]?.take(
             bytes, endsEvent: header.flags.contains(.eventEnd), sizeMax: settings.answerSizeMax)
         if case .failed(let failure)? = event {
@@ -318,7 +326,7 @@ struct ClientConnection {
         }
         guard case .open = phase else {
             pending[id] = nil
-            return turn.tell(id, .failed(SamovarClient.Failure(.draining, "the sidecar leaves")))
+            return turn.tell(id, .failed(Self.left))
         }
         reply.question.appendBody(id: id, at: now, to: &turn.output)
         lastSent = now
@@ -353,6 +361,8 @@ struct ClientConnection {
         end(Self.lost(reason), requests: Self.lost(reason), into: &turn)
     }
 
+    private static let left = SamovarClient.Failure(.draining, "the sidecar leaves")
+
     private static func lost(_ reason: String) -> SamovarClient.Failure {
         SamovarClient.Failure(.connectionLost, reason)
     }
@@ -362,9 +372,11 @@ struct ClientConnection {
         _ failure: SamovarClient.Failure?, requests: SamovarClient.Failure, into turn: inout ClientTurn
     ) {
         guard !isOver else { return }
+        // What has had no word from a server that leaves may be asked again elsewhere (Protocol.md §10.4).
+        let unheard = isLeaving && requests.code == .connectionLost ? Self.left : requests
         phase = .over(failure)
         let waiting = pending.filter { !$0.value.isAbandoned }.map(\.key) + pings.keys
-        for id in waiting.sorted() { turn.tell(id, .failed(requests)) }
+        for id in waiting.sorted() { turn.tell(id, .failed(pending[id]?.hasBegun == true ? requests : unheard)) }
         pending = [:]
         pings = [:]
         carry = []

@@ -30,6 +30,9 @@ struct PendingReply {
         let reason: String
     }
 
+    /// Whether anything has come of it.
+    var hasBegun: Bool { origin != nil || receivedCount > 0 }
+
     init(_ question: Question, window: Int, usesDigest: Bool) {
         self.question = question
         self.window = window

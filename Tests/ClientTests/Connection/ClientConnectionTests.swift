@@ -59,6 +59,31 @@ struct ClientConnectionTests {
         #expect(http.connection.failure?.code == .protocolBreach)
     }
 
+    @Test("tells a stranger by the first byte that no sidecar sends", arguments: Array(0..<16))
+    func strangers(place: Int) throws {
+        var stage = Stage()
+        var bytes = stage.firstReply
+        if place >= 3 { bytes[place] ^= 0x44 }
+
+        stage.receive(bytes.prefix(place))
+        let isFine = !stage.connection.isOver
+        stage.receive(bytes[place...place])
+
+        #expect(isFine)
+        #expect(stage.connection.isOver == (place >= 3))
+    }
+
+    @Test("takes a first frame as large as one may be")
+    func largeFirstFrame() throws {
+        var stage = Stage()
+        var error = ErrorFrame(.unauthenticated, message: "no")
+        error.body += Array(repeating: 0x20, count: 1 << 20)
+
+        stage.serve { error.append(id: 0, to: &$0) }
+
+        #expect(stage.connection.failure?.code == .unauthenticated)
+    }
+
     // MARK: Replies
 
     @Test("gathers an answer from its frames, and has the id's place free again")
@@ -378,6 +403,33 @@ struct ClientConnectionTests {
         #expect(stage.connection.isOver)
     }
 
+    @Test("says of what a leaving server dropped without a word that it may be asked again, and of nothing else")
+    func droppedWhileLeaving() throws {
+        var stage = try Stage.greeted()
+        let (begun, unheard) = (try stage.send(.ask()), try stage.send(.ask()))
+        let ping = try stage.send(.ping)
+        stage.answer(begun, "beg", isLast: false)
+
+        stage.goAway()
+        stage.end()
+
+        #expect(stage.ends(of: begun).map(\.code) == [.connectionLost])
+        #expect(stage.ends(of: unheard).map(\.code) == [.draining])
+        #expect(stage.ends(of: ping).map(\.code) == [.draining])
+    }
+
+    @Test("takes a frame without bytes for the end of no event")
+    func emptyEventEnd() throws {
+        var stage = try Stage.greeted()
+        let id = try stage.send(.ask(reading: .pieces))
+
+        stage.serve { AnswerHead(.miss, form: .stream).append(id: id, flags: .eventEnd, bytes: [].span.bytes, to: &$0) }
+        stage.data(id, "data: 1\n\n", flags: .eventEnd)
+        stage.data(id, "", flags: [.end, .eventEnd])
+
+        #expect(stage.news(of: id).map(\.text) == [nil, "data: 1\n\n", nil])
+    }
+
     @Test("tells everyone once when it is lost, in the order in which they asked")
     func lost() throws {
         var stage = try Stage.greeted()
@@ -408,6 +460,7 @@ struct ClientConnectionTests {
 
     enum Breach: CaseIterable {
         case nobody, dataFirst, secondHead, doneToAsk, headToStats, endWithoutHead, duplicate, bodyNeeded, greetedTwice
+        case largeFrame
 
         func commit(_ stage: inout Stage, _ id: UInt64, _ stats: UInt64) {
             switch self {
@@ -422,6 +475,7 @@ struct ClientConnectionTests {
             case .duplicate: stage.refuse(id, .duplicateID)
             case .bodyNeeded: stage.serve { Frames.appendBodyNeeded(id: id, to: &$0) }
             case .greetedTwice: stage.receive(stage.firstReply)
+            case .largeFrame: stage.answer(id, String(repeating: "x", count: (16 << 10) + 1))
             }
         }
     }
