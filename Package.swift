@@ -121,6 +121,14 @@ let package = Package(
             name: "l1-cost", dependencies: ["SamovarCore", "SamovarEngine"], path: "tools/bench/l1",
             swiftSettings: strict),
 
+        // The load that tools/bench/peers puts on the sidecar and on its rivals alike.
+        .executableTarget(
+            name: "peer-load",
+            dependencies: [
+                "SamovarCore", "SamovarWire", "CEpoll", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "tools/bench/peers/load", swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(
