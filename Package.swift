@@ -120,6 +120,10 @@ let package = Package(
         .executableTarget(
             name: "l1-cost", dependencies: ["SamovarCore", "SamovarEngine"], path: "tools/bench/l1",
             swiftSettings: strict),
+        // How fast a body becomes a key; part of tools/bench.
+        .executableTarget(
+            name: "key-speed", dependencies: ["SamovarCore", .product(name: "Crypto", package: "swift-crypto")],
+            path: "tools/bench/key", swiftSettings: strict),
 
         // The load that tools/bench/peers puts on the sidecar and on its rivals alike.
         .executableTarget(
@@ -153,6 +157,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/StoreRedisTests", swiftSettings: strict),
+        .testTarget(
+            name: "SamovarUpstreamHTTPTests",
+            dependencies: [
+                "SamovarUpstreamHTTP",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
         .testTarget(
             name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
             swiftSettings: strict),

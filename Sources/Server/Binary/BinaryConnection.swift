@@ -152,6 +152,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             case .pong?: break
             case .cancel?: cancel(header.id, into: &turn)
             case .window?: outbox.credit(header.id, try Frames.readCredit(payload))
+            case .askDigest? where plainHit(header.id, payload, at: now, into: &turn): break
             case let opcode?: try request(opcode, header.id, payload, at: now, into: &turn)
             case nil: break
             }
@@ -187,6 +188,33 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     }
 
     // MARK: Requests
+
+    /// Answers the commonest question by the shortest way: a digest with nothing beside it, whose answer is small and
+    /// in memory. False: it has done nothing.
+    private mutating func plainHit(
+        _ id: UInt64, _ payload: RawSpan, at now: Instant, into turn: inout ConnectionTurn
+    ) -> Bool {
+        guard inFlight.isEmpty, case .open = phase, session.features.contains(.digest),
+            let (kind, digest) = PlainDigest.read(payload),
+            let hit = service.recallPlain(digest, kind, &session.caller, at: now)
+        else { return false }
+        let recording = hit.stored.answer.recording
+        guard let total = recording.shownByteCount(as: hit.form, withUsage: hit.wantsUsage),
+            total <= min(settings.limits.chunkSize, session.window)
+        else { return false }
+        let start = turn.output.count
+        let length = AnswerHead.byteCount + total
+        FrameHeader(.answer, id: id, length: length, flags: .end).append(to: &turn.output)
+        AnswerHead(hit.provenance, form: hit.form, total: total).append(to: &turn.output)
+        do throws(RecordingError) {
+            try recording.render(into: &turn.output, withUsage: hit.wantsUsage || hit.form == .body)
+        } catch {
+            turn.output.truncate(to: start)
+            return false
+        }
+        turn.hits.add(hit.stored.answer, hit.provenance)
+        return true
+    }
 
     private mutating func request(
         _ opcode: Opcode, _ id: UInt64, _ payload: RawSpan, at now: Instant, into turn: inout ConnectionTurn
@@ -271,7 +299,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
                 append(bytes, form: request.form, to: id, isLive: false, at: now)
                 outbox.end(id)
             }
-            service.answered(provenance, since: now)
+            turn.hits.add(stored.answer, provenance)
         } catch {
             refuse(id, ErrorFrame(error, hidesCredential: true, bodySizeMax: 0), since: now, into: &turn)
         }

@@ -7,8 +7,7 @@ struct BinarySession {
     private(set) var isAdmin = false
     /// The credit with which each reply begins, in bytes.
     private(set) var window = 0
-    /// The caller's own, for all its requests.
-    private var authorization: Secret?
+    var caller = BinaryCaller()
 
     /// Before HELLO nothing is allowed.
     init() {}
@@ -17,17 +16,17 @@ struct BinarySession {
         features = reply.features.subtracting(.admin)
         isAdmin = reply.features.contains(.admin)
         window = Int(reply.window)
-        self.authorization = authorization
+        caller = BinaryCaller(authorization: authorization)
     }
 
     /// A request as it was read from its frame.
     enum Asked {
         /// - digest: what the body must hash to, where the client says so.
-        case ask(Request.Arrival, digest: SentBodyDigest?, events: Bool)
-        case digest(Request.Arrival, SentBodyDigest, events: Bool)
+        case ask(Request.Arrival, digest: Digest256?, events: Bool)
+        case digest(Request.Arrival, Digest256, events: Bool)
         case put(Request.Arrival, Form, answer: [UInt8], ttl: Duration?)
         case invalidate(Invalidate.Target, Request.Arrival?, what: [UInt8])
-        case warm(Request.Arrival, digest: SentBodyDigest?)
+        case warm(Request.Arrival, digest: Digest256?)
         case stats
     }
 
@@ -36,19 +35,19 @@ struct BinarySession {
         case .ask:
             let (ask, body) = try Ask.read(payload, features: features, limits: limits)
             return .ask(
-                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest,
+                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest.map { Digest256(bytes: $0.bytes) },
                 events: ask.options.contains(.events))
         case .askDigest:
             guard features.contains(.digest) else { throw ProtocolError(.featureNotAgreed, .opcode) }
             let (ask, digest) = try Ask.readDigest(payload, features: features, limits: limits)
             return .digest(
-                arrival(ask, nil), SentBodyDigest(bytes: payload.array(digest)),
+                arrival(ask, nil), Digest256(bytes: payload.extracting(digest)),
                 events: ask.options.contains(.events))
         case .put:
             let (put, body, answer) = try Put.read(payload, limits: limits)
             var arrival = Request.Arrival(kind: put.kind, body: put.kind == .models ? nil : payload.array(body))
             arrival.headers = put.metadata.keyedHeaders
-            arrival.authorization = authorization
+            arrival.authorization = caller.authorization
             return .put(
                 arrival, put.form, answer: payload.array(answer), ttl: put.ttl == 0 ? nil : .seconds(put.ttl))
         case .invalidate:
@@ -57,12 +56,13 @@ struct BinarySession {
             if case .body(let kind, let metadata) = invalidate.target {
                 arrival = Request.Arrival(kind: kind, body: kind == .models ? nil : payload.array(what))
                 arrival?.headers = metadata.keyedHeaders
-                arrival?.authorization = authorization
+                arrival?.authorization = caller.authorization
             }
             return .invalidate(invalidate.target, arrival, what: payload.array(what))
         case .warm:
             let (ask, body) = try Ask.readWarm(payload, limits: limits)
-            return .warm(arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest)
+            return .warm(
+                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest.map { Digest256(bytes: $0.bytes) })
         case .stats: return .stats
         default: throw ProtocolError(.unknownOpcode, .opcode)
         }
@@ -74,7 +74,7 @@ struct BinarySession {
         arrival.controls = ask.controls
         arrival.timeout = ask.timeout
         arrival.showsTenant = ask.options.contains(.showTenant)
-        arrival.authorization = authorization
+        arrival.authorization = caller.authorization
         return arrival
     }
 }

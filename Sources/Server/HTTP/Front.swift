@@ -12,6 +12,8 @@ public final class Front: HTTPService {
     let clock: any MonotonicClock
     private let passThroughs: [String: any PassThrough]
     private let settings: Lock<Snapshot>
+    /// `body_memo_size_max`: what bodies ask that came with their digest.
+    let memo = Lock(BodyMemo(sizeMax: 16 << 20))
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
@@ -42,7 +44,7 @@ public final class Front: HTTPService {
     }
 
     /// The settings as they are now: one reference, however many there are.
-    private final class Snapshot: Sendable {
+    final class Snapshot: Sendable {
         let settings: FrontSettings
 
         init(_ settings: FrontSettings) { self.settings = settings }
@@ -52,10 +54,16 @@ public final class Front: HTTPService {
     public func showStats(_ text: @escaping @Sendable () -> [UInt8]) { statsText.withLock { $0 = text } }
 
     /// The call that was asked with a body of this digest before; nil where the body is needed.
-    func remembered(_ arrival: Request.Arrival, _ digest: SentBodyDigest) -> Request? { nil }
+    func remembered(_ arrival: Request.Arrival, _ digest: Digest256) -> Request? {
+        let routes = snapshot.settings.routes
+        let caller = routes.caller(authorization: arrival.authorization)
+        let question = BodyMemo.Question(arrival, caller: caller, rawDigest: digest)
+        let known = memo.withLock { $0.lookup(question, in: routes) }
+        return known.map { Request(arrival, known: $0, routes: routes) }
+    }
 
     public var currentSettings: FrontSettings { snapshot.settings }
-    private var snapshot: Snapshot { settings.withLock { $0 } }
+    var snapshot: Snapshot { settings.withLock { $0 } }
 
     /// Takes new settings, for requests from now on.
     public func reconfigure(_ new: FrontSettings) {
@@ -66,32 +74,48 @@ public final class Front: HTTPService {
 
     // MARK: In the turn in which a request comes
 
-    func call(_ arrival: Request.Arrival, digest: SentBodyDigest?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
         let request: Request
         do throws(FailedReply) {
             request = try understand(arrival, digest)
         } catch {
             return .failed(refused(error, now))
         }
-        return look(request)
+        return look(request, at: now)
     }
 
     /// What a caller asks, by the routes as they are now.
-    func understand(_ arrival: Request.Arrival, _ digest: SentBodyDigest?) throws(FailedReply) -> Request {
+    ///
+    /// - Parameter digest: what the caller says that its body hashes to: checked, and remembered.
+    func understand(_ arrival: Request.Arrival, _ digest: Digest256?) throws(FailedReply) -> Request {
+        let routes = snapshot.settings.routes
+        if let digest, let body = arrival.body, Digest256(of: body) != digest { throw .digestMismatch }
+        let request: Request
         do throws(RequestError) {
-            return try Request(arrival, routes: snapshot.settings.routes)
+            request = try Request(arrival, routes: routes, with: &LoopTurn.ofThisThread().canonicaliser)
         } catch {
             throw FailedReply(error)
         }
+        if let digest {
+            let caller = routes.caller(authorization: arrival.authorization)
+            let question = BodyMemo.Question(arrival, caller: caller, rawDigest: digest)
+            memo.withLock { $0.insert(request, of: arrival, as: question, in: routes) }
+        }
+        return request
     }
 
-    func look(_ request: Request) -> Served {
-        if let reply = pipeline.look(request), case .stored(let stored, let provenance) = reply {
-            return .hit(stored, provenance, request)
-        }
+    func look(_ request: Request, at now: Instant) -> Served {
+        if let (stored, provenance) = pipeline.find(request, at: now) { return .hit(stored, provenance, request) }
         return .serve(
             .ask(request), hidesCredential: request.route.credential == .configured,
             timeout: request.timeout.map { min($0, request.route.timeouts.total) }, streams: request.form == .stream)
+    }
+
+    /// Counts what a turn of a loop answered out of memory, and begins a new tally.
+    func count(_ hits: inout HitTally, since startedAt: Instant) {
+        guard !hits.isEmpty else { return }
+        pipeline.count(hits, taking: startedAt.duration(to: clock.now))
+        hits.removeAll()
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
@@ -141,7 +165,8 @@ public final class Front: HTTPService {
     private func serve(_ exchanges: AsyncStream<Exchange>) async {
         await withDiscardingTaskGroup { serving in
             for await exchange in exchanges {
-                serving.addTask { await self.serve(exchange) }
+                // In this very turn, up to its first wait.
+                serving.addImmediateTask { await self.serve(exchange) }
             }
         }
     }
