@@ -182,7 +182,7 @@ struct BodyMemoTests {
     func manyBodies() throws {
         let routes = Self.routes()
         var random = SeededGenerator(seed: 7)
-        var memo = BodyMemo(sizeMax: 64 << 10)
+        var memo = BodyMemo(sizeMax: 256 << 10)
         var foundCount = 0
         for _ in 0..<3_000 {
             let arrival = Self.arrival(#"{"seed":\#(Int.random(in: 0..<400, using: &random))}"#)
