@@ -153,6 +153,7 @@ let package = Package(
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
