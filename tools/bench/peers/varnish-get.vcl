@@ -34,6 +34,11 @@ sub vcl_backend_fetch {
 }
 
 sub vcl_backend_response {
+    # An answer to one caller is meant for all: what is about the call alone is left out.
+    unset beresp.http.Set-Cookie;
+    unset beresp.http.X-Request-Id;
+    unset beresp.http.X-Ratelimit-Remaining-Requests;
+    unset beresp.http.Openai-Processing-Ms;
     if (beresp.status == 200) {
         set beresp.ttl = 24h;
     } else {

@@ -108,6 +108,7 @@ struct ClosedLoop<D: Dialect>: ~Copyable {
         let bytes = UnsafeRawBufferPointer(start: input, count: kept &+ got)
         let taken = try dialect.read(bytes, &connection.pointee.batch, &outcome)
         let rest = bytes.count &- taken
+        if connection.pointee.batch.again != 0 { try sendAgain(connection) }
         if connection.pointee.batch.answered == connection.pointee.batch.count {
             guard rest == 0 else { throw Fault("more than was asked for: \(bytes.from(taken).text)") }
             connection.pointee.keptCount = 0
@@ -145,22 +146,33 @@ struct ClosedLoop<D: Dialect>: ~Copyable {
         connection.pointee.batch.seen = 0
         connection.pointee.sentAt = now
         outcome.asked &+= count
-        let total = dialect.write(connection.pointee.batch, to: output)
+        try send(dialect.write(connection.pointee.batch, to: output), connection.pointee.descriptor)
+        return true
+    }
+
+    private mutating func sendAgain(_ connection: UnsafeMutablePointer<Connection>) throws(Fault) {
+        outcome.askedAgain += connection.pointee.batch.again.nonzeroBitCount
+        try send(dialect.writeAgain(connection.pointee.batch, to: output), connection.pointee.descriptor)
+        connection.pointee.batch.again = 0
+    }
+
+    /// Sends so much of what was written.
+    @inline(__always)
+    private func send(_ total: Int, _ descriptor: Int32) throws(Fault) {
         var sent = 0
         while sent < total {
             let taken = Glibc.send(
-                connection.pointee.descriptor, output + sent, total &- sent, Int32(MSG_NOSIGNAL))
+                descriptor, output + sent, total &- sent, Int32(MSG_NOSIGNAL))
             if taken > 0 {
                 sent &+= taken
             } else if errno == EAGAIN {
                 // Only when values are stored: the server takes them as it can, and answers with a word each.
-                var wanted = pollfd(fd: connection.pointee.descriptor, events: Int16(POLLOUT), revents: 0)
+                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 guard Glibc.poll(&wanted, 1, silenceMax) == 1 else { throw Fault("the server takes nothing") }
             } else if errno != EINTR {
                 throw Fault("cannot send: \(String(cString: strerror(errno)))")
             }
         }
-        return true
     }
 
     @inline(__always)

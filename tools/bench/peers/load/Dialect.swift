@@ -8,6 +8,8 @@ protocol Dialect {
     func greet(_ descriptor: Int32) throws(Fault)
     /// Writes a batch's requests, and returns how many bytes they are.
     func write(_ batch: Batch, to room: UnsafeMutableRawPointer) -> Int
+    /// Writes those of a batch that have to be asked in another way.
+    func writeAgain(_ batch: Batch, to room: UnsafeMutableRawPointer) -> Int
     /// Reads the replies that are whole, and counts them as answered.
     ///
     /// - Returns: how many bytes they were; the rest comes again, with more behind it.
@@ -18,6 +20,7 @@ protocol Dialect {
 
 extension Dialect {
     func greet(_ descriptor: Int32) throws(Fault) {}
+    func writeAgain(_ batch: Batch, to room: UnsafeMutableRawPointer) -> Int { 0 }
 }
 
 /// The requests that one connection has sent at once.
@@ -27,6 +30,8 @@ struct Batch {
     var answered = 0
     /// A bit for each that is answered, where replies come in any order.
     var seen: UInt64 = 0
+    /// A bit for each that has to be asked in another way.
+    var again: UInt64 = 0
 
     static let countMax = 64
 

@@ -1,9 +1,11 @@
 /// What one run saw.
 struct Outcome {
-    /// Right answers in the counted time.
+    /// Answers in the counted time, right or wrong.
     var ops = 0
     /// All requests, warm-up included: what a server's processor time is divided by.
     var asked = 0
+    /// Requests that had to be sent once more with their body (BODY_NEEDED).
+    var askedAgain = 0
     var errors = 0
     var firstError = ""
     /// The counted time.
@@ -23,7 +25,7 @@ struct Outcome {
         let percentiles = shares.map { "\"\($0.0)\":\(Double(latency.percentile($0.1)) / 1e3)" }
         let reason = firstError.unicodeScalars.map { $0.value < 32 || $0 == "\"" || $0 == "\\" ? " " : String($0) }
         return """
-            {"ops":\(ops),"asked":\(asked),"errors":\(errors),"first_error":"\(reason.joined())","seconds":\(seconds),\
+            {"ops":\(ops),"asked":\(asked),"asked_again":\(askedAgain),"errors":\(errors),"first_error":"\(reason.joined())","seconds":\(seconds),\
             "busy":\(busy),"latency_us":{\(percentiles.joined(separator: ",")),"max":\(Double(latency.max) / 1e3)}}
             """
     }

@@ -8,7 +8,7 @@ import SamovarWire
 /// numbers are those of Protocol.md.
 struct Samovar: Dialect {
     enum Question {
-        /// ASK_DIGEST.
+        /// ASK_DIGEST, and where the server says BODY_NEEDED, `learn`.
         case digest
         /// ASK.
         case body
@@ -19,11 +19,14 @@ struct Samovar: Dialect {
 
     private let question: Question
     private let frames: Pieces
+    private let framesWithBody: Pieces
     private let expected: Expectations
 
     init(_ question: Question, _ entries: Entries) {
         self.question = question
         frames = Pieces((0..<entries.count).map { Self.frame(question, entries, $0) })
+        framesWithBody = Pieces(
+            question == .digest ? (0..<entries.count).map { Self.frame(.learn, entries, $0) } : [])
         expected = Expectations(entries)
     }
 
@@ -44,7 +47,7 @@ struct Samovar: Dialect {
         return frame
     }
 
-    func byteMax(_ count: Int) -> Int { count * frames.byteMax }
+    func byteMax(_ count: Int) -> Int { count * max(frames.byteMax, framesWithBody.byteMax) }
 
     func greet(_ descriptor: Int32) throws(Fault) {
         var hello = Magic.bytes
@@ -79,13 +82,26 @@ struct Samovar: Dialect {
     @inline(__always)
     func write(_ batch: Batch, to room: UnsafeMutableRawPointer) -> Int {
         var at = 0
-        for index in 0..<batch.count {
-            let count = frames.copy(batch.keys[index], to: room + at)
-            // The id is the place in the batch, from 1 on (§3.1).
-            (room + at).storeBytes(of: UInt64(index &+ 1).littleEndian, toByteOffset: 8, as: UInt64.self)
-            at &+= count
+        for index in 0..<batch.count { at &+= Self.copy(frames, batch.keys[index], as: index, to: room + at) }
+        return at
+    }
+
+    func writeAgain(_ batch: Batch, to room: UnsafeMutableRawPointer) -> Int {
+        var at = 0
+        for index in 0..<batch.count where batch.again & (1 << UInt64(index)) != 0 {
+            at += Self.copy(framesWithBody, batch.keys[index], as: index, to: room + at)
         }
         return at
+    }
+
+    /// The id is the place in the batch, from 1 on (§3.1).
+    @inline(__always)
+    private static func copy(
+        _ frames: Pieces, _ key: UInt32, as index: Int, to room: UnsafeMutableRawPointer
+    ) -> Int {
+        let count = frames.copy(key, to: room)
+        room.storeBytes(of: UInt64(index &+ 1).littleEndian, toByteOffset: 8, as: UInt64.self)
+        return count
     }
 
     @inline(__always)
@@ -107,6 +123,11 @@ struct Samovar: Dialect {
             let payload = bytes.slice(at &+ FrameHeader.byteCount, payloadCount)
             if kind &- UInt64(payloadCount) == wholeAnswer, payloadCount >= AnswerHead.byteCount {
                 check(payload, batch.keys[Int(id) &- 1], &outcome)
+            } else if kind >> 40 & 0xFF == Opcode.bodyNeeded.rawValue {
+                // Ends the request, so the id may be used for the next (§6.3).
+                batch.again |= 1 << (id &- 1)
+                at = end
+                continue
             } else {
                 try other(kind, payload, &outcome)
             }
@@ -131,7 +152,6 @@ struct Samovar: Dialect {
         guard kind >> 48 & UInt64(FrameFlags.end.rawValue) != 0 else { throw Fault("an answer in several frames") }
         switch Opcode(rawValue: UInt8(truncatingIfNeeded: kind >> 40)) {
         case .done where question == .put: break
-        case .bodyNeeded: outcome.err("BODY_NEEDED")
         case .error: outcome.err("ERROR \(payload.from(min(16, payload.count)).text)")
         default: throw Fault("a frame that is no answer: \(payload.text)")
         }

@@ -26,6 +26,10 @@ class Sample:
     # Shares of a core.
     server_busy: float
     load_busy: float
+    # Cores that were busy with neither of the two.
+    others_busy: float
+    # Share of requests that the sidecar wanted the body for, after all.
+    asked_again: float
 
 
 class PeerLoad:

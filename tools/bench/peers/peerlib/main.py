@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from benchlib.prompts import WrongAnswer
 
 from . import machine, options, show
 from .load import KEYS
-from .measure import measure
+from .measure import Found, measure
 from .options import ROUNDS_MIN, Options
 from .servers import Peers
 from .tables import tables
@@ -28,6 +29,9 @@ _PACKAGES = {
     "memcached": "memcached", "redis-server": "redis-server", "nginx": "nginx-light", "varnishd": "varnish",
     "taskset": "util-linux",
 }  # fmt: skip
+
+# Cores that may be busy with something else while a server is measured.
+_OTHERS_MAX = 0.1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,7 +71,7 @@ def _run(chosen: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="samovar-peers-", dir=memory) as folder:
         with Peers(pathlib.Path(folder), samovar, provider, load) as peers:
             found = measure(peers, wanted, chosen)
-    print(f"{machine.line(where)}\n{_setting(chosen)}\n")
+    print(f"{machine.line(where)}\n{_setting(chosen, found)}\n")
     for name, table in wanted.items():
         print(f"{show.text(name, table, found[name])}\n")
     if chosen.json:
@@ -76,7 +80,7 @@ def _run(chosen: Options) -> None:
         chosen.json.write_text(json.dumps({"machine": where, "setting": setting, "tables": figures}, indent=1) + "\n")
 
 
-def _setting(chosen: Options) -> str:
+def _setting(chosen: Options, found: dict[str, list[Found]]) -> str:
     lines = [
         f"{KEYS:,} keys asked for with zipf 0.99, {chosen.rounds} rounds of {chosen.seconds:g} s, 16 connections where "
         "nothing else is said;",
@@ -88,6 +92,12 @@ def _setting(chosen: Options) -> str:
         lines.append(f"fewer than {ROUNDS_MIN} rounds: a trial, no figures")
     if SERVER is None or LOAD is None:
         lines.append("one core for both server and load: no figures")
+    others = statistics.median(
+        sample.others_busy for table in found.values() for each in table for samples in each.samples.values()
+        for sample in samples
+    )  # fmt: skip
+    if others > _OTHERS_MAX:
+        lines.append(f"others used {others:.1f} cores meanwhile: no figures")
     return "\n".join(lines)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import pathlib
+import resource
 import sys
+import time
 from collections import defaultdict
 
 from benchlib.figures import Figure
@@ -63,11 +67,36 @@ def measure(peers: Peers, tables: dict[str, Table], options: Options) -> dict[st
 
 
 def _sample(peers: Peers, target: Target, case: Case, seconds: float) -> Sample:
-    before = target.process.cpu_seconds
+    before, at_first = _Used.until_now(target), time.monotonic()
     outcome = peers.load.perform(
         "run", **target.options, connections=case.connections, in_flight=case.in_flight, seconds=seconds
     )
+    used, elapsed = _Used.until_now(target) - before, time.monotonic() - at_first
     rate = outcome["ops"] / outcome["seconds"]
-    micros = (target.process.cpu_seconds - before) / outcome["asked"] * 1e6
+    micros = used.server / outcome["asked"] * 1e6
+    others = max(0.0, used.machine - used.server - used.load) / elapsed
     latency = outcome["latency_us"]
-    return Sample(rate, micros, latency["p50"], latency["p99"], micros * rate / 1e6, outcome["busy"])
+    return Sample(
+        rate, micros, latency["p50"], latency["p99"], micros * rate / 1e6, outcome["busy"], others,
+        outcome["asked_again"] / outcome["asked"],
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class _Used:
+    """Processor time in seconds: of a server, of loads that have ended, and of all cores together."""
+
+    server: float
+    load: float
+    machine: float
+
+    @staticmethod
+    def until_now(target: Target) -> _Used:
+        load = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # cpu, user, nice, system, idle, iowait, irq, softirq, steal (proc(5)).
+        fields = pathlib.Path("/proc/stat").read_text().split()
+        machine = sum(int(fields[index]) for index in (1, 2, 3, 6, 7, 8)) / os.sysconf("SC_CLK_TCK")
+        return _Used(target.process.cpu_seconds, load.ru_utime + load.ru_stime, machine)
+
+    def __sub__(self, before: _Used) -> _Used:
+        return _Used(self.server - before.server, self.load - before.load, self.machine - before.machine)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 
-from benchlib.figures import number
+from benchlib.figures import Figure, number
 
 from .load import Sample
 from .measure import Found
-from .tables import Table
+from .tables import OURS, Table
 
 _HEAD = f"  {'':<20}{'':<16}{'ops/s':>10}{'CPU us':>9}{'p50 us':>9}{'p99 us':>9}{'server':>8}{'load':>6}"
 
@@ -24,6 +24,9 @@ def text(name: str, table: Table, found: list[Found]) -> str:
                 row += f"  {_ratio(ratios.pop(server))}"
             lines.append(row.rstrip())
             label = ""
+        again = statistics.median(sample.asked_again for sample in each.samples[OURS])
+        if again > 0.001:
+            lines.append(f"  {'':<20}{again:.1%} of the digests were not known, and asked again with the body")
         lines += [f"  {'':<20}{rivals:<16}{'':>51}  {_ratio(figure)}" for rivals, figure in ratios.items()]
     return "\n".join(lines)
 
@@ -50,9 +53,9 @@ def _columns(samples: list[Sample]) -> str:
     )
 
 
-def _ratio(figure) -> str:
+def _ratio(figure: Figure) -> str:
     value = f"{number(figure.median)} x ({number(min(figure.rounds))} .. {number(max(figure.rounds))})"
-    return f"{value:<24}" + (f"goal {figure.goal}: {figure.verdict}" if figure.goal else "")
+    return f"{value:<27}goal {figure.goal}: {figure.verdict}" if figure.goal else value
 
 
 def _rounds(samples: list[Sample]) -> dict[str, list[float]]:
