@@ -161,8 +161,7 @@ struct ClosedLoop<D: Dialect>: ~Copyable {
     private func send(_ total: Int, _ descriptor: Int32) throws(Fault) {
         var sent = 0
         while sent < total {
-            let taken = Glibc.send(
-                descriptor, output + sent, total &- sent, Int32(MSG_NOSIGNAL))
+            let taken = Glibc.send(descriptor, output + sent, total &- sent, Int32(MSG_NOSIGNAL))
             if taken > 0 {
                 sent &+= taken
             } else if errno == EAGAIN {

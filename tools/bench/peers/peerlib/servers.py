@@ -14,7 +14,7 @@ from collections.abc import Callable
 from benchlib.cores import LOAD, SERVER
 from benchlib.process import Failed, Process, free_port
 from benchlib.prompts import TOKENS, Prompt
-from benchlib.servers import Bench, Server, _fill, _program
+from benchlib.servers import Bench, Server, filled, program_path
 
 from .load import KEYS, PeerLoad
 
@@ -23,11 +23,10 @@ _ADMIN_TOKEN = secrets.token_hex(16)
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A way to ask a server: where, and in which words. `values` tells one server's values from another's."""
+    """A way to ask a server: where, and in which words."""
 
     process: Process
     options: dict[str, str | float]
-    values: str = ""
 
 
 class Peers(Bench):
@@ -123,7 +122,7 @@ class Peers(Bench):
         folder = self._own_folder("sidecar")
         config = folder / "samovar.yaml"
         config.write_text(
-            _fill(
+            filled(
                 "sidecar.yaml", upstream_port=str(self._upstream.port), http_driver=driver,
                 binary=f"unix:{folder}/socket" if unix else "127.0.0.1:0", spin_max="50us" if spin else "0us",
             )
@@ -136,9 +135,9 @@ class Peers(Bench):
     def _start_memcached(self, unix: bool) -> Server:
         folder, port = self._own_folder("memcached"), free_port()
         listen = f"-s {folder}/socket" if unix else f"-l 127.0.0.1\n-p {port}"
-        lines = _fill("memcached.conf", listen=listen, user=getpass.getuser()).splitlines()
+        lines = filled("memcached.conf", listen=listen, user=getpass.getuser()).splitlines()
         words = [word for line in lines if not line.startswith("#") for word in line.split()]
-        process = self._start([_program("memcached", "memcached"), *words], folder, SERVER)
+        process = self._start([program_path("memcached", "memcached"), *words], folder, SERVER)
         address = f"unix:{folder}/socket" if unix else str(port)
         _wait(process, address)
         return Server("memcached", port, process, admin=address)
@@ -146,16 +145,16 @@ class Peers(Bench):
     def _start_redis(self) -> Server:
         folder, port = self._own_folder("redis"), free_port()
         config = folder / "redis.conf"
-        config.write_text(_fill("redis.conf", port=str(port), folder=str(folder)))
-        process = self._start([_program("redis-server", "redis-server"), config], folder, SERVER)
+        config.write_text(filled("redis.conf", port=str(port), folder=str(folder)))
+        process = self._start([program_path("redis-server", "redis-server"), config], folder, SERVER)
         process.wait_for(port)
         return Server("redis", port, process, admin=f"unix:{folder}/socket")
 
     def _start_varnish(self) -> Server:
         folder, port = self._own_folder("varnish"), free_port()
         config = folder / "varnish.vcl"
-        config.write_text(_fill("varnish-get.vcl", upstream_port=str(self._upstream.port)))
-        command = [_program("varnishd", "varnish"), "-F", "-j", "none", "-n", str(folder / "varnish")]
+        config.write_text(filled("varnish-get.vcl", upstream_port=str(self._upstream.port)))
+        command = [program_path("varnishd", "varnish"), "-F", "-j", "none", "-n", str(folder / "varnish")]
         command += ["-a", f"127.0.0.1:{port}", "-f", str(config), "-s", "malloc,1G"]
         # A connection has a thread while it is served: one pool, with enough for all of them.
         command += ["-p", "thread_pools=1", "-p", "thread_pool_min=20", "-p", "thread_pool_max=200"]
