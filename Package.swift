@@ -136,6 +136,14 @@ let package = Package(
             name: "key-speed", dependencies: ["SamovarCore", .product(name: "Crypto", package: "swift-crypto")],
             path: "tools/bench/key", swiftSettings: strict),
 
+        // The load that tools/bench/peers puts on the sidecar and on its rivals alike.
+        .executableTarget(
+            name: "peer-load",
+            dependencies: [
+                "SamovarCore", "SamovarWire", "CEpoll", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "tools/bench/peers/load", swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -156,6 +164,7 @@ let package = Package(
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -279,8 +279,10 @@ public final class Pipeline: Sendable {
         let answer = keep(outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt).answer
         flights.unlist(takeoff)
         land(flight, outcome, isStored: answer != nil)
-        // After landing: a slow L2 holds nobody up.
-        if let answer { await store?.set(flight.request.key, answer) }
+        // After landing, and after those whom it has woken: a slow L2 holds nobody up, and no fast one either.
+        guard let answer, let store else { return }
+        await Task.yield()
+        await store.set(flight.request.key, answer)
     }
 
     /// An answer that makes the call unnecessary.

@@ -383,6 +383,8 @@ def encode_put(
     id: int, kind: str, form: str, ttl: int, fields: Mapping[int, bytes], body: bytes, answer: bytes
 ) -> bytes:
     """PUT (§9.1)."""
+    if form == "stream" and kind not in ("chat", "completions"):
+        raise ValueError(f"there is no stream of {kind}")
     section = metadata(fields)
     fixed = struct.pack(
         "<BBHIII",
@@ -962,8 +964,8 @@ class Session:
             raise _broken(f"features {reply.features:#x} that were not asked for")
         if self._asked_window and reply.window > self._asked_window:
             raise _broken(f"a window of {reply.window} bytes, more than was asked for")
-        if not (reply.window and reply.chunk_size and reply.inflight_max):
-            raise _broken("a window, chunk size or number of requests of 0")
+        if not (reply.frame_size_max and reply.window and reply.chunk_size and reply.inflight_max):
+            raise _broken("a frame size, window, chunk size or number of requests of 0")
         self._payload_max = reply.chunk_size + 4096
         self.reply = reply
 

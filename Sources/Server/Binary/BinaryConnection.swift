@@ -151,7 +151,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             case .ping?: Frames.append(.pong, cookie: PingCookie(payload), to: &turn.output)
             case .pong?: break
             case .cancel?: cancel(header.id, into: &turn)
-            case .window?: outbox.credit(header.id, try Frames.readCredit(payload))
+            case .window?: credit(header.id, try Frames.readCredit(payload))
             case .askDigest? where plainHit(header.id, payload, at: now, into: &turn): break
             case let opcode?: try request(opcode, header.id, payload, at: now, into: &turn)
             case nil: break
@@ -248,7 +248,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         case .invalidate(.body, let arrival?, _):
             answer(service.order(.invalidate(arrival), at: now), false, id, at: now, into: &turn)
         case .invalidate:
-            let error = ErrorFrame(.limited, message: "only bodies can be invalidated by this version")
+            var error = ErrorFrame(.limited, message: "only bodies can be invalidated by this version")
+            error.isRetryable = false
             refuse(id, error, since: now, into: &turn)
         case .warm(let arrival, let digest):
             answer(service.order(.warm(arrival, digest: digest), at: now), false, id, at: now, into: &turn)
@@ -301,7 +302,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             }
             turn.hits.add(stored.answer, provenance)
         } catch {
-            refuse(id, ErrorFrame(error, hidesCredential: true, bodySizeMax: 0), since: now, into: &turn)
+            let error = ErrorFrame(error, hidesCredential: true, bodySizeMax: settings.limits.chunkSize)
+            refuse(id, error, since: now, into: &turn)
         }
     }
 
@@ -338,6 +340,13 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         for event in EventPieces(bytes) {
             _ = outbox.append(Array(event), endsEvent: true, to: id, isLive: isLive, at: now)
         }
+    }
+
+    /// Credit may come before the reply has begun: it is added to what that begins with.
+    private mutating func credit(_ id: UInt64, _ byteCount: UInt32) {
+        guard let request = inFlight[id] else { return }
+        if !outbox.contains(id) { outbox.open(id, events: request.events) }
+        outbox.credit(id, byteCount)
     }
 
     private mutating func cancel(_ id: UInt64, into turn: inout ConnectionTurn) {
@@ -404,7 +413,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             turn.hangUps.append(number)
         }
         service.lagged()
-        outbox.breakOff(id, ErrorFrame(FailedReply(.lagged, hidesCredential: false), bodySizeMax: 0))
+        let failed = FailedReply(.lagged, hidesCredential: false)
+        outbox.breakOff(id, ErrorFrame(failed, bodySizeMax: settings.limits.chunkSize))
     }
 
     /// Sends frames while they would not make others wait.

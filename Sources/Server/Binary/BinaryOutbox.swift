@@ -77,7 +77,7 @@ struct BinaryOutbox {
 
     /// The answer's next bytes. False: they run too far ahead of the reader, and are not taken.
     mutating func append(_ bytes: [UInt8], endsEvent: Bool, to id: UInt64, isLive: Bool, at now: Instant) -> Bool {
-        guard var reply = replies[id] else { return true }
+        guard !bytes.isEmpty, var reply = replies[id] else { return true }
         guard !isLive || reply.waitingByteCount + bytes.count <= limits.lagMax + max(0, reply.credit) else {
             return false
         }
@@ -194,9 +194,13 @@ struct BinaryOutbox {
     ) throws(RecordingError) -> Bool {
         guard byteMax > 0 else { return false }
         guard events else { return try reader.cursor.render(into: &output, byteMax: byteMax) }
-        guard let piece = try reader.cursor.next(into: &output, byteMax: byteMax) else { return true }
-        if piece.endsChunk { flags.insert(.eventEnd) }
-        return false
+        // A chunk without bytes, such as one that was there for its usage alone, has no frame.
+        while let piece = try reader.cursor.next(into: &output, byteMax: byteMax) {
+            guard piece.byteCount > 0 else { continue }
+            if piece.endsChunk { flags.insert(.eventEnd) }
+            return false
+        }
+        return true
     }
 
     private static func appendPieces(

@@ -12,8 +12,8 @@ public final class Front: HTTPService {
     let clock: any MonotonicClock
     private let passThroughs: [String: any PassThrough]
     private let settings: Lock<Snapshot>
-    /// `body_memo_size_max`: what bodies ask that came with their digest.
-    let memo = Lock(BodyMemo(sizeMax: 16 << 20))
+    /// What bodies ask that came with their digest.
+    let memo: Lock<BodyMemo>
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
@@ -23,7 +23,7 @@ public final class Front: HTTPService {
     /// - Parameter loops: the event loops of the connections, in the order of the pipeline's lanes.
     public init(
         pipeline: Pipeline, passThroughs: [String: any PassThrough], clock: any MonotonicClock, settings: FrontSettings,
-        loops: [LoopExecutor]
+        loops: [LoopExecutor], bodyMemoSizeMax: Int = 16 << 20
     ) {
         precondition(!loops.isEmpty, "connections live on event loops")
         self.pipeline = pipeline
@@ -31,6 +31,7 @@ public final class Front: HTTPService {
         self.clock = clock
         self.settings = Lock(Snapshot(settings))
         self.loops = loops
+        memo = Lock(BodyMemo(sizeMax: bodyMemoSizeMax))
         let lanes = loops.map { _ in AsyncStream<Exchange>.makeStream() }
         exchanges = lanes.map(\.stream)
         queues = lanes.map(\.continuation)

@@ -101,10 +101,8 @@ class SessionOfTheDocument(unittest.TestCase):
             requests[id] = session.open(samovar.ASK, lambda id: asked.encode(samovar.ASK, id, ms), told[what].append, id)
         elif name == "ASK_DIGEST":
             told[what] = []
-            digest = bytes.fromhex("669198220c097a5218040e41d3e72be439a755f91c2e8a3b63d9330335df91f1")
-            payload = bytes([1]) + bytes(15) + digest
-            session.open(samovar.ASK_DIGEST, lambda id: samovar.frame(samovar.ASK_DIGEST, id, payload),
-                         told[what].append, id)  # fmt: skip
+            asked = samovar.question('{"model":"m","messages":[]}')
+            session.open(samovar.ASK_DIGEST, lambda id: asked.encode(samovar.ASK_DIGEST, id, 0), told[what].append, id)
         elif name == "WINDOW":
             session.grant(requests[id], 15)
         elif name == "CANCEL":
