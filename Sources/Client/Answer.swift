@@ -6,20 +6,25 @@ extension SamovarClient {
     public struct Answer: Hashable, Sendable {
         /// What HTTP's body would be: one JSON text, or a stream of events with its blank lines.
         public let bytes: [UInt8]
-        /// What is known about where it came from.
+        /// What its beginning said about it.
         public let origin: Origin
 
         public var form: Form { origin.form }
-        /// Result, age, remaining fresh time, and whether it is kept.
-        public var provenance: Provenance { origin.provenance }
+        public var result: ServeResult { origin.result }
         public var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
-    /// What the beginning of an answer says about it.
+    /// Where an answer comes from.
     public struct Origin: Hashable, Sendable {
-        public let provenance: Provenance
+        public let result: ServeResult
+        /// How long ago a stored answer was made, in whole seconds; nil for one that is made now.
+        public let age: Duration?
+        /// How long it is still fresh, in whole seconds; negative: how long it has not been.
+        public let remaining: Duration?
+        /// Whether it is kept; nil where that was not decided yet.
+        public let isStored: Bool?
         public let form: Form
-        /// The answer's size, where it is known before its end.
+        /// The answer's size in bytes, where it was known at its beginning.
         public let total: Int?
         /// Whose entry this is, where it was asked for (``Options/showsTenant``).
         public let tenant: String?
@@ -27,8 +32,11 @@ extension SamovarClient {
         public let model: String?
 
         init(_ head: AnswerHead, _ metadata: Metadata) {
-            provenance = head.provenance
-            form = head.form
+            result = ServeResult(head.result)
+            age = head.age.map { .seconds($0) }
+            remaining = head.remaining.map { .seconds($0) }
+            isStored = head.stored
+            form = Form(head.form)
             total = head.total.map(Int.init)
             tenant = metadata.text(.tenant)
             model = metadata.text(.model)

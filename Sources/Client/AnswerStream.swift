@@ -95,11 +95,12 @@ extension SamovarClient {
 /// One stream, as its reader sees it. Nobody holds it any more: the request is ended.
 final class AnswerReading: Sendable {
     private let call: Call
-    private let driver: ClientDriver
+    /// Stays for as long as somebody reads.
+    private let client: SamovarClient
 
-    init(_ call: Call, _ driver: ClientDriver) {
+    init(_ call: Call, _ client: SamovarClient) {
         self.call = call
-        self.driver = driver
+        self.client = client
     }
 
     deinit { leave() }
@@ -108,15 +109,15 @@ final class AnswerReading: Sendable {
         await withTaskCancellationHandler {
             await call.next()
         } onCancel: {
-            driver.cancel(call)
+            client.driver.cancel(call)
         }
     }
 
-    func consumed(_ byteCount: Int) { driver.consumed(call, byteCount) }
+    func consumed(_ byteCount: Int) { client.driver.consumed(call, byteCount) }
 
     /// The reader wants no more. After the end this does nothing.
     func leave() {
-        if !call.hasEnded { driver.cancel(call) }
+        if !call.hasEnded { client.driver.cancel(call) }
     }
 }
 

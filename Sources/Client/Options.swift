@@ -46,7 +46,7 @@ extension SamovarClient.Options {
         if maxStale != nil { options.insert(.hasMaxStale) }
         if showsTenant { options.insert(.showTenant) }
         return Ask(
-            kind, options: options, maxAge: Self.seconds(maxAge), maxStale: Self.seconds(maxStale),
+            kind.api, options: options, maxAge: Self.seconds(maxAge), maxStale: Self.seconds(maxStale),
             metadata: try metadata())
     }
 

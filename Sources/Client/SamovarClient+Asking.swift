@@ -17,7 +17,7 @@ extension SamovarClient {
     ///
     /// ```swift
     /// let stream = try await client.stream(body)
-    /// print(stream.origin.provenance.result)
+    /// print(stream.origin.result)
     /// for try await event in stream { … }      // leaving the loop early ends the request
     /// ```
     ///
@@ -34,7 +34,7 @@ extension SamovarClient {
             triesLeft -= 1
             let call = Call(question)
             // From here on whoever drops it ends the request.
-            let reading = AnswerReading(call, driver)
+            let reading = AnswerReading(call, self)
             driver.submit(call)
             switch await next(of: call) {
             case .began(let origin, let window):

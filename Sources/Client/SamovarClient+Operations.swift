@@ -13,7 +13,7 @@ extension SamovarClient {
         _ answer: [UInt8], form: Form, for body: [UInt8], ttl: Duration? = nil, options: Options = Options()
     ) async throws(Failure) {
         let seconds = ttl.map { UInt32(clamping: max(1, $0.components.seconds)) } ?? 0
-        let put = Put(options.kind, form: form, ttl: seconds, metadata: try options.metadata())
+        let put = Put(options.kind.api, form: form.core, ttl: seconds, metadata: try options.metadata())
         _ = try await done(.put(put, body: body, answer: answer), options)
     }
 
@@ -36,7 +36,7 @@ extension SamovarClient {
         let content: Question.Content =
             switch target {
             case .body(let body):
-                .invalidate(Invalidate(.body(options.kind, try options.metadata())), what: body)
+                .invalidate(Invalidate(.body(options.kind.api, try options.metadata())), what: body)
             case .namespace(let name): .invalidate(Invalidate(.namespace), what: Array(name.utf8))
             case .model(let name): .invalidate(Invalidate(.model), what: Array(name.utf8))
             case .tenant(let name): .invalidate(Invalidate(.tenant), what: Array((name ?? "").utf8))

@@ -14,7 +14,7 @@ import SamovarWire
 /// let body = Array(#"{"model":"deepseek-chat","messages":[{"role":"user","content":"Hello"}]}"#.utf8)
 ///
 /// let answer = try await client.ask(body)
-/// print(answer.provenance.result, answer.text)         // miss, and the second time l1Hit
+/// print(answer.result, answer.text)         // miss, and the second time l1Hit
 ///
 /// for try await event in try await client.stream(body) { print(String(decoding: event, as: UTF8.self)) }
 /// await client.close()
@@ -52,17 +52,6 @@ public final class SamovarClient: Sendable {
 
     /// Ends all requests with `closed`, closes the connection, and returns when it is closed. Idempotent.
     ///
-    /// A client that is dropped without it does the same, in its own time.
+    /// A client that is dropped without it does the same, in its own time; whoever reads a stream still holds it.
     public func close() async { await driver.close() }
-
-    /// Where an answer came from: result, age, what is left of its fresh time, and whether it is kept.
-    public typealias Provenance = SamovarCore.Provenance
-    /// How a request was answered.
-    public typealias ServeResult = SamovarCore.ServeResult
-    /// Whether an answer is one JSON body or a stream of events.
-    public typealias Form = SamovarCore.Form
-    /// Which of the provider's calls is asked.
-    public typealias Kind = APIKind
-    /// A text that never shows itself.
-    public typealias Secret = SamovarCore.Secret
 }

@@ -84,11 +84,11 @@ extension RealProcesses {
             await client.close()
 
             #expect(complaint(first.bytes, to: chat) == nil)
-            #expect(first.provenance.result == .miss)
+            #expect(first.result == .miss)
             #expect(first.form == .body)
-            #expect(second.provenance.result == .l1Hit)
-            #expect(second.provenance.age != nil)
-            #expect(second.provenance.remaining != nil)
+            #expect(second.result == .l1Hit)
+            #expect(second.origin.age != nil)
+            #expect(second.origin.remaining != nil)
             #expect(second.bytes == first.bytes)
             #expect(rtt > .zero)
             #expect(try scene.calls == 1)
@@ -113,9 +113,9 @@ extension RealProcesses {
 
             #expect(notCached?.code == .notCached)
             #expect(notCached?.status == 504)
-            #expect(cached.provenance.result == .l1Hit)
-            #expect(fresh.provenance.result == .miss)
-            #expect(fresh.origin.tenant == "default" || fresh.origin.tenant != nil)
+            #expect(cached.result == .l1Hit)
+            #expect(fresh.result == .miss)
+            #expect(fresh.origin.tenant == "anonymous")
             #expect(JSON(models.bytes)["object"].string == "list")
         }
 
@@ -134,7 +134,7 @@ extension RealProcesses {
 
             #expect(answers.count == 50)
             #expect(answers.compactMap { complaint($0.bytes, to: chat) } == [])
-            #expect(answers.filter { $0.provenance.result == .miss }.count == 1)
+            #expect(answers.filter { $0.result == .miss }.count == 1)
             #expect(try scene.calls == 1)
             #expect(try scene.sidecar.connectionCount == 1)
         }
@@ -191,7 +191,7 @@ extension RealProcesses {
             let whole = try await client.ask(chat.bytes)
 
             #expect(live.origin.form == .stream)
-            #expect(live.origin.provenance.result == .miss)
+            #expect(live.origin.result == .miss)
             #expect(complaint(Array(liveEvents.joined()), to: chat, tokens: 60) == nil)
             #expect(Array(liveEvents.joined()) == http.body)
             #expect(storedEvents == liveEvents)
@@ -281,7 +281,7 @@ extension RealProcesses {
             }
 
             #expect(try await task.value?.code == .cancelled)
-            #expect(try await client.ask(Chat("never").bytes).provenance.result != .stale)
+            #expect(try await client.ask(Chat("never").bytes).result != .stale)
         }
 
         // MARK: Failures
@@ -378,8 +378,8 @@ extension RealProcesses {
             await client.close()
 
             #expect(complaint(first.bytes, to: chat) == nil)
-            #expect(first.provenance.result == .miss)
-            #expect(second.provenance.result == .l1Hit)
+            #expect(first.result == .miss)
+            #expect(second.result == .l1Hit)
             #expect(second.bytes == first.bytes)
             #expect(afterFirst > 100_000)
             #expect(afterSecond - afterFirst < 200)
@@ -409,7 +409,7 @@ extension RealProcesses {
             let stats = JSON(try await client.stats())
 
             #expect(warmed == [.stored, .cached])
-            #expect(answer.provenance.result == .l1Hit)
+            #expect(answer.result == .l1Hit)
             #expect(put.bytes == answer.bytes)
             #expect(removed == [1, 0])
             #expect(notStorable?.code == .notStorable)
@@ -524,7 +524,7 @@ extension RealProcesses {
 
             #expect(isPinging)
             #expect(proxy.openCount == 2)
-            #expect(try await client.ask(Chat("before").bytes).provenance.result == .l1Hit)
+            #expect(try await client.ask(Chat("before").bytes).result == .l1Hit)
             #expect(proxy.openCount == 2)
         }
 
@@ -575,6 +575,43 @@ extension RealProcesses {
             #expect(try await underWay.value?.code == .closed)
             #expect(late?.code == .closed)
             #expect(try eventually { try scene.sidecar.connectionCount == 0 })
+        }
+
+        @Test("a stream is read to its end, whoever else has dropped the client")
+        func droppedStream() async throws {
+            let scene = try scene("--token-ms", "10", "--tokens", "40")
+            let chat = Chat("alone", stream: true)
+
+            func open() async throws -> SamovarClient.AnswerStream {
+                try await scene.sidecar.client().stream(chat.bytes)
+            }
+            var bytes: [UInt8] = []
+            for try await event in try await open() { bytes += event }
+
+            #expect(complaint(bytes, to: chat, tokens: 40) == nil)
+            #expect(try eventually { try scene.sidecar.connectionCount == 0 })
+        }
+
+        @Test("the ask command speaks it too")
+        func command() throws {
+            let scene = try scene()
+            func run(_ words: String...) throws -> ChildProcess {
+                let process = try ChildProcess(Program.built("samovar"), ["ask", "hello", "--binary"] + words)
+                _ = process.ends()
+                return process
+            }
+
+            let first = try run("--server", "\(scene.sidecar.binary)")
+            let second = try run("--server", "\(scene.sidecar.binary)", "--json")
+            let absent = try run("--server", "unix:/nonexistent/s")
+
+            #expect(first.output.contains(".end"))
+            #expect(first.errors.hasPrefix("miss in "))
+            #expect(first.errors.contains("tenant anonymous"))
+            #expect(JSON(second.output)["result"].string == "l1_hit")
+            #expect(first.output.hasPrefix(JSON(second.output)["text"].string ?? "?"))
+            #expect(absent.ends() == .exited(1))
+            #expect(absent.errors.contains("unreachable"))
         }
 
         @Test("a client that is dropped closes its connection")
