@@ -10,7 +10,8 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "samovar",
     products: [
-        .executable(name: "samovar", targets: ["samovar"])
+        .executable(name: "samovar", targets: ["samovar"]),
+        .library(name: "SamovarClient", targets: ["SamovarClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
@@ -81,6 +82,16 @@ let package = Package(
             ],
             path: "Sources/Server", swiftSettings: strict),
         .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
+
+        // The binary protocol from the other side, for applications. Start at SamovarClient.swift.
+        .target(
+            name: "SamovarClient",
+            dependencies: [
+                "SamovarCore", "SamovarWire",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Sources/Client", swiftSettings: strict),
 
         // The executable: reads the configuration, wires the parts, runs; the subcommands.
         .executableTarget(
@@ -172,9 +183,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
+        .testTarget(
+            name: "ClientTests", dependencies: ["SamovarClient", "SamovarCore", "SamovarWire", "TestSupport"],
+            path: "Tests/ClientTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.
         .testTarget(
-            name: "ProcessTests", dependencies: ["samovar", "provider"], path: "Tests/ProcessTests",
+            name: "ProcessTests", dependencies: ["samovar", "provider", "SamovarClient"], path: "Tests/ProcessTests",
             exclude: ["openai_client.py"], swiftSettings: strict),
     ]
 )

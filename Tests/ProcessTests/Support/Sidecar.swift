@@ -56,6 +56,7 @@ final class Sidecar: Sendable {
     let process: ChildProcess
     let http: SocketAddress
     let admin: SocketAddress
+    let binary: SocketAddress
 
     /// What the process has in memory, in bytes.
     func residentSize() throws -> Int {
@@ -81,6 +82,7 @@ final class Sidecar: Sendable {
         let ready = JSON(try process.line(startingWith: "{\"event\":\"ready\""))
         http = try SocketAddress(ready["http"].string ?? "")
         admin = try SocketAddress(ready["admin"].string ?? "")
+        binary = try SocketAddress(ready["binary"].string ?? "127.0.0.1:0")
     }
 
     /// Starts one without waiting until it serves: it may not come to that.
