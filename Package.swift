@@ -137,6 +137,10 @@ let package = Package(
             path: "Tests/EngineTests",
             swiftSettings: strict),
         .testTarget(
+            name: "ServerTests",
+            dependencies: ["SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport"],
+            path: "Tests/ServerTests", swiftSettings: strict),
+        .testTarget(
             name: "SamovarStoreRedisTests",
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
