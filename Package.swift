@@ -120,6 +120,10 @@ let package = Package(
         .executableTarget(
             name: "l1-cost", dependencies: ["SamovarCore", "SamovarEngine"], path: "tools/bench/l1",
             swiftSettings: strict),
+        // How fast a body becomes a key; part of tools/bench.
+        .executableTarget(
+            name: "key-speed", dependencies: ["SamovarCore", .product(name: "Crypto", package: "swift-crypto")],
+            path: "tools/bench/key", swiftSettings: strict),
 
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),

@@ -17,6 +17,10 @@ public struct RequestKey: Hashable, Sendable {
         words = (word(0), word(8), word(16), word(24))
     }
 
+    init(_ digest: Digest256) {
+        words = digest.words
+    }
+
     public static let byteCount = 32
 
     /// The 32 bytes, most significant first.

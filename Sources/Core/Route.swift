@@ -67,71 +67,7 @@ public struct Route: Hashable, Sendable {
         case bypass
     }
 
-    func matches(_ kind: APIKind, _ model: String) -> Bool {
+    func matches(_ kind: APIKind, _ model: Span<UInt8>) -> Bool {
         (kinds?.contains(kind) ?? true) && self.model.matches(model)
-    }
-}
-
-/// A model's name, where `*` stands for any run of characters.
-public struct ModelPattern: Hashable, Sendable {
-    public let text: String
-    private let pieces: [String]
-
-    public init(_ text: String) {
-        self.text = text
-        pieces = text.split(separator: "*", omittingEmptySubsequences: false).map(String.init)
-    }
-
-    /// O(model × pieces).
-    func matches(_ model: String) -> Bool {
-        guard pieces.count > 1 else { return model == text }
-        guard model.hasPrefix(pieces[0]) else { return false }
-        var rest = model.dropFirst(pieces[0].count)
-        // The leftmost place for each middle piece leaves most room for the next.
-        for piece in pieces.dropFirst().dropLast() where !piece.isEmpty {
-            guard let found = rest.firstRange(ofText: piece) else { return false }
-            rest = rest[found.upperBound...]
-        }
-        return rest.count >= pieces[pieces.count - 1].count && rest.hasSuffix(pieces[pieces.count - 1])
-    }
-}
-
-extension Substring {
-    fileprivate func firstRange(ofText text: String) -> Range<Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-            start = index(after: start)
-        }
-        return nil
-    }
-}
-
-/// All routes in file order.
-public struct RouteTable: Sendable {
-    public var routes: [Route]
-    /// The tenant of callers whose own Authorization says nothing.
-    public var listenerTenant: String
-
-    public init(routes: [Route], listenerTenant: String = "default") {
-        self.routes = routes
-        self.listenerTenant = listenerTenant
-    }
-
-    /// The first that matches; nil where none does.
-    public func route(for kind: APIKind, model: String) -> Route? {
-        routes.first { $0.matches(kind, model) }
-    }
-
-    /// The first route that takes whatever it is: its upstream and deadlines are for what passes through.
-    public var forAnything: Route? {
-        routes.first { $0.kinds == nil && $0.model.matches("") }
-    }
-
-    func tenant(for route: Route, authorization: Secret?) -> Tenant {
-        switch route.credential {
-        case .configured: .listener(listenerTenant)
-        case .callers: authorization.map { Tenant(authorization: $0.revealed) } ?? .anonymous
-        }
     }
 }

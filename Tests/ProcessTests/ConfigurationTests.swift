@@ -18,7 +18,7 @@ extension RealProcesses {
         }
 
         private static let base =
-            "listen:\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n"
+            "listen:\n  http: 127.0.0.1:0\n  binary: 127.0.0.1:0\n  admin: 127.0.0.1:0\n"
             + "upstreams:\n  - name: p\n    url: http://127.0.0.1:1/v1\n"
 
         @Test(

@@ -96,7 +96,7 @@ class Processes:
             upstream += "    api_key_env: SAMOVAR_UPSTREAM_API_KEY\n"
         path = Path(self.folder.name) / "samovar.yaml"
         path.write_text(
-            "listen:\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n"
+            "listen:\n  http: 127.0.0.1:0\n  binary: 127.0.0.1:0\n  admin: 127.0.0.1:0\n"
             f"redis:\n  url: {redis_url}\n"
             f"upstreams:\n{upstream}"
             "drain:\n  accept_for: 0s\n"

@@ -39,37 +39,38 @@ public struct Controls: Hashable, Sendable {
     }
 }
 
-extension CanonicalBody {
+extension Controls {
     /// Reads the body's `cache` member: `{ttl, no-cache, no-store, namespace}`.
     ///
+    /// - Parameter value: the member's value, as JSON that has been checked.
     /// - Throws: `BodyError.wrongType` naming the member that is wrong; a member it does not know is one.
-    func controls() throws(BodyError) -> Controls {
-        var controls = Controls()
-        guard let member = self["cache"], !isNull(member) else { return controls }
-        guard bytes[member.value].first == UInt8(ascii: "{") else {
+    init(member value: [UInt8]) throws(BodyError) {
+        self.init()
+        guard value.first == UInt8(ascii: "{") else {
             throw .wrongType(member: "cache", expected: "an object")
         }
-        for control in objectMembers(of: member) {
-            let text = text(of: control.value)
+        for control in try JSONScanner.objectMembers(of: value, in: 0..<value.count) {
+            let text = String(decoding: value[control.value], as: UTF8.self)
             switch control.name {
-            case "no-cache": controls.noCache = try Self.flag(text, "cache.no-cache")
-            case "no-store": controls.noStore = try Self.flag(text, "cache.no-store")
+            case "no-cache": noCache = try Self.flag(text, "cache.no-cache")
+            case "no-store": noStore = try Self.flag(text, "cache.no-store")
             case "ttl":
                 guard let seconds = Int64(text), (0...Self.ttlSecondsMax).contains(seconds) else {
                     throw .wrongType(member: "cache.ttl", expected: "whole seconds, 0 to \(Self.ttlSecondsMax)")
                 }
-                controls.ttl = .seconds(seconds)
+                ttl = .seconds(seconds)
             case "namespace":
-                guard let name = string(of: control.value), name.utf8.count <= Self.namespaceByteMax else {
+                guard let name = JSONString.text(of: Array(value[control.value])),
+                    name.utf8.count <= Self.namespaceByteMax
+                else {
                     throw .wrongType(
                         member: "cache.namespace", expected: "a string of at most \(Self.namespaceByteMax) bytes")
                 }
-                controls.namespace = name
+                namespace = name
             default:
                 throw .wrongType(member: "cache", expected: "an object of ttl, no-cache, no-store and namespace only")
             }
         }
-        return controls
     }
 
     private static let ttlSecondsMax: Int64 = 10 * 365 * 86_400

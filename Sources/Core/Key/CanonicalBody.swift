@@ -1,6 +1,4 @@
-import Crypto
-
-/// One request body, checked and taken apart: the caller's bytes, and the form in which requests are compared.
+/// One request body, checked: the caller's bytes, which can be compared in canonical form.
 ///
 /// Canonical means:
 /// - members are sorted in the top object, in messages, in their content parts and in the tool calls that they
@@ -12,8 +10,10 @@ import Crypto
 /// - arrays keep their order, defaults are not filled in.
 ///
 /// Refused: members named twice, nesting over 64, numbers no double can hold, invalid UTF-8, half a surrogate
-/// pair. One pass, O(bytes) but for sorting. What is sent upstream is made from `bytes`, never from the
-/// canonical form (`UpstreamBody`).
+/// pair. What is sent upstream is made from `bytes`, never from the canonical form (`UpstreamBody`).
+///
+/// Holds the bytes alone, so that a request that is answered from memory pays for nothing else: every question reads
+/// them again, O(bytes). The way of a request asks its `Canonicaliser` instead.
 public struct CanonicalBody: Sendable {
     /// A member of the top object.
     public struct Member: Sendable {
@@ -23,31 +23,28 @@ public struct CanonicalBody: Sendable {
         public let source: Range<Int>
         /// The value alone, in `bytes`.
         public let value: Range<Int>
-        /// `"name":value` in canonical form, in `canonical`.
-        let canonical: Range<Int>
-        let canonicalName: Range<Int>
     }
 
     /// The body as the caller sent it.
     public let bytes: [UInt8]
-    /// The members of the top object in the caller's order.
-    public let members: [Member]
-    /// The canonical text of every member, one after the other.
-    private let canonical: [UInt8]
 
     public init(_ bytes: [UInt8]) throws(BodyError) {
-        do {
-            _ = try UTF8Span(validating: bytes.span)
-        } catch {
-            throw .invalidUTF8(at: error.byteOffsets.lowerBound)
-        }
-        var canonicaliser = Canonicaliser(bytes)
-        members = try canonicaliser.topObject()
-        canonical = canonicaliser.output
+        var canonicaliser = Canonicaliser()
+        try canonicaliser.read(bytes)
         self.bytes = bytes
     }
 
-    /// The member of that name, if there is one. O(members).
+    /// A body that a `Canonicaliser` has read.
+    init(checked bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// The members of the top object in the caller's order. O(bytes).
+    public var members: [Member] {
+        Self.checked { () throws(BodyError) in try JSONScanner.objectMembers(of: bytes, in: 0..<bytes.count) }
+    }
+
+    /// The member of that name, if there is one. O(bytes).
     public subscript(name: String) -> Member? {
         members.first { $0.name == name }
     }
@@ -57,37 +54,29 @@ public struct CanonicalBody: Sendable {
         name == "stream" || name == "stream_options" || name == "cache"
     }
 
-    /// The members that count, in canonical order, as `"name":value`.
-    func counted(ignoring ignored: Set<String>) -> [ArraySlice<UInt8>] {
-        members
-            .filter { !Self.isLeftOut($0.name) && (ignored.isEmpty || !ignored.contains($0.name)) }
-            .sorted { canonical[$0.canonicalName].lexicographicallyPrecedes(canonical[$1.canonicalName]) }
-            .map { canonical[$0.canonical] }
-    }
-
-    /// The canonical text, as `samovar explain` prints it.
+    /// The canonical text, as `samovar explain` prints it. O(bytes).
     public func canonicalText(ignoring ignored: Set<String> = []) -> [UInt8] {
-        var text: [UInt8] = []
-        text.reserveCapacity(canonical.count + members.count + 2)
-        text.append(UInt8(ascii: "{"))
-        for member in counted(ignoring: ignored) {
-            if text.count > 1 { text.append(UInt8(ascii: ",")) }
-            text.append(contentsOf: member)
-        }
-        text.append(UInt8(ascii: "}"))
-        return text
+        var canonicaliser = canonicalised()
+        return canonicaliser.text(ignoring: IgnoredMembers(ignored))
     }
 
-    /// SHA-256 of the canonical text: the first of the key's two levels.
+    /// SHA-256 of the canonical text: the first of the key's two levels. O(bytes).
     public func digest(ignoring ignored: Set<String> = []) -> BodyDigest {
-        BodyDigest(bytes: Array(SHA256.hash(data: canonicalText(ignoring: ignored))))
+        var canonicaliser = canonicalised()
+        return canonicaliser.digest(ignoring: IgnoredMembers(ignored))
     }
-}
 
-/// SHA-256 of a canonical body: 32 bytes.
-public struct BodyDigest: Hashable, Sendable {
-    public let bytes: [UInt8]
+    private func canonicalised() -> Canonicaliser {
+        var canonicaliser = Canonicaliser()
+        Self.checked { () throws(BodyError) in try canonicaliser.read(bytes) }
+        return canonicaliser
+    }
 
-    /// What stands for the body of a request that has none (`GET /v1/models`).
-    public static let noBody = BodyDigest(bytes: Array(SHA256.hash(data: [UInt8]())))
+    private static func checked<Result>(_ read: () throws(BodyError) -> Result) -> Result {
+        do {
+            return try read()
+        } catch {
+            preconditionFailure("the body was read once and accepted")
+        }
+    }
 }

@@ -1,206 +1,108 @@
-/// Writes the canonical form of a body while it reads it.
-struct Canonicaliser {
-    private var scanner: JSONScanner
-    private(set) var output: [UInt8] = []
-    private var depth = 0
-    /// Canonical names of the members of the objects that are open, innermost last, as ranges of `names`.
-    private var openNames: [Range<Int>] = []
-    private var names: [UInt8] = []
+// Unsafe memory: borrows the caller's bytes while it reads them (see JSONScanner) and owns what it writes (see
+// Scratch); touches neither but through those two, which keep the bounds. It has one owner and cannot be copied, and it
+// holds no pointer to a body when none is being read: hence @unchecked Sendable.
 
-    init(_ bytes: [UInt8]) {
-        scanner = JSONScanner(bytes)
-        output.reserveCapacity(bytes.count)
+/// Writes the canonical form of a body while it reads it, into memory that serves one body after the other.
+///
+/// Make one for each event loop and pass it along `inout`. What it holds is the last body's: read, ask, forget. One
+/// pass; O(bytes), and O(members log members) for an object whose members are out of order. What canonical means is
+/// said at `CanonicalBody`.
+public struct Canonicaliser: ~Copyable, @unchecked Sendable {
+    /// The members of the top object as `"name":value`, in the caller's order, between braces and commas.
+    var output = Scratch()
+    /// Members on their way to another place, and the text that is hashed.
+    var aside = Scratch()
+    /// The members of the objects that are open, innermost last. After a body was read: those of its top object.
+    var members = MemberStack()
+    /// Whether the members of the top object came in canonical order.
+    private(set) var isInOrder = true
+    private var scanner = JSONScanner(UnsafeBufferPointer(start: nil, count: 0))
+    private var depth = 0
+
+    public init() {}
+
+    /// Reads a body. Afterwards `members` are those of its top object.
+    mutating func read(_ bytes: [UInt8]) throws(BodyError) {
+        try bytes.withUnsafeBufferPointer { bytes throws(BodyError) in try read(bytes) }
     }
 
-    mutating func topObject() throws(BodyError) -> [CanonicalBody.Member] {
-        var members: [CanonicalBody.Member] = []
+    mutating func read(_ bytes: UnsafeBufferPointer<UInt8>) throws(BodyError) {
+        forget()
+        // The borrowed bytes are gone after this call; nothing may be left that points to them.
+        defer { scanner = JSONScanner(UnsafeBufferPointer(start: nil, count: 0)) }
+        try Self.checkUTF8(bytes)
+        scanner = JSONScanner(bytes)
+        output.reserve(bytes.count + bytes.count / 4 + 64)
         scanner.skipSpace()
         guard scanner.current == UInt8(ascii: "{") else {
             throw .unexpected("the body must be an object", at: scanner.index)
         }
-        try object(withCommas: false) { (self: inout Canonicaliser, head) throws(BodyError) in
-            let name = String(decoding: JSONString.decoded(head.token, of: self.scanner.bytes), as: UTF8.self)
-            let value = try self.topValue(of: name)
-            members.append(
-                CanonicalBody.Member(
-                    name: name,
-                    source: head.source..<value.upperBound,
-                    value: value,
-                    canonical: head.canonical.lowerBound..<self.output.count,
-                    canonicalName: head.canonical
-                ))
-        }
+        try object(.top)
         scanner.skipSpace()
         guard scanner.index == scanner.end else {
             throw .unexpected("the body goes on after its object", at: scanner.index)
         }
-        return members
     }
 
-    private mutating func topValue(of name: String) throws(BodyError) -> Range<Int> {
-        let start = scanner.index
+    private mutating func forget() {
+        output.trim()
+        aside.trim()
+        members.trim()
+        isInOrder = true
+        depth = 0
+    }
+
+    private static func checkUTF8(_ bytes: UnsafeBufferPointer<UInt8>) throws(BodyError) {
+        do {
+            _ = try UTF8Span(validating: Span(_unsafeElements: bytes))
+        } catch {
+            throw .invalidUTF8(at: error.byteOffsets.lowerBound)
+        }
+    }
+
+    // MARK: Values
+
+    private mutating func value(_ place: CanonicalPlace) throws(BodyError) {
         switch scanner.current {
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            let range = try number()
-            CanonicalNumber.append(scanner.bytes[range], to: &output)
-        case UInt8(ascii: "[") where name == "messages":
-            try array { (self: inout Canonicaliser) throws(BodyError) in try self.message() }
-        default:
-            try value()
+        case UInt8(ascii: "\""): try string()
+        case UInt8(ascii: "{"): try object(place)
+        case UInt8(ascii: "["): try array(place)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): try number(place)
+        default: output.append(slice(try scanner.scanLiteral()))
         }
-        return start..<scanner.index
     }
 
-    private mutating func message() throws(BodyError) {
-        try sorted { (self: inout Canonicaliser, head) throws(BodyError) in
-            if self.isNamed("content", head) {
-                try self.each { (self: inout Canonicaliser) throws(BodyError) in
-                    try self.sorted { (self: inout Canonicaliser, _) throws(BodyError) in try self.value() }
-                }
-            } else if self.isNamed("tool_calls", head) {
-                try self.each { (self: inout Canonicaliser) throws(BodyError) in try self.toolCall() }
-            } else {
-                try self.value()
+    private mutating func string() throws(BodyError) {
+        let start = scanner.index
+        try scanner.expect(UInt8(ascii: "\""), "a string")
+        output.append(UInt8(ascii: "\""))
+        while true {
+            scanner.copyPlainText(to: &output)
+            switch scanner.current {
+            case UInt8(ascii: "\""):
+                scanner.index += 1
+                return output.append(UInt8(ascii: "\""))
+            case UInt8(ascii: "\\"):
+                if !scanner.copyShortEscape(to: &output) { JSONString.append(try scanner.scanEscape(), to: &output) }
+            default:
+                guard scanner.index < scanner.end else { throw .unexpected("the string has no end", at: start) }
+                throw .controlCharacter(at: scanner.index)
             }
         }
     }
 
-    /// A call that the model made, as a later request tells it: the same fields in any order.
-    private mutating func toolCall() throws(BodyError) {
-        try sorted { (self: inout Canonicaliser, head) throws(BodyError) in
-            if self.isNamed("function", head) {
-                try self.sorted { (self: inout Canonicaliser, _) throws(BodyError) in try self.value() }
-            } else {
-                try self.value()
-            }
-        }
-    }
-
-    private func isNamed(_ name: String, _ head: MemberHead) -> Bool {
-        output[(head.canonical.lowerBound + 1)..<(head.canonical.upperBound - 1)].elementsEqual(name.utf8)
-    }
-
-    /// The elements of an array, or whatever else stands in its place.
-    private mutating func each(_ readElement: (inout Canonicaliser) throws(BodyError) -> Void) throws(BodyError) {
-        if scanner.current == UInt8(ascii: "[") { try array(readElement) } else { try value() }
-    }
-
-    /// The members of an object in the order of their names, or whatever else stands in its place.
-    private mutating func sorted(
-        _ readValue: (inout Canonicaliser, MemberHead) throws(BodyError) -> Void
-    ) throws(BodyError) {
-        if scanner.current == UInt8(ascii: "{") { try sortedObject(readValue) } else { try value() }
-    }
-
-    /// An object whose members' order is kept.
-    private mutating func keptObject() throws(BodyError) {
-        output.append(UInt8(ascii: "{"))
-        try object(withCommas: true) { (self: inout Canonicaliser, _) throws(BodyError) in try self.value() }
-        output.append(UInt8(ascii: "}"))
-    }
-
-    /// An object whose members are written in the order of their names.
-    private mutating func sortedObject(
-        _ readValue: (inout Canonicaliser, MemberHead) throws(BodyError) -> Void
-    ) throws(BodyError) {
-        let start = output.count
-        var written: [(name: Range<Int>, all: Range<Int>)] = []
-        try object(withCommas: false) { (self: inout Canonicaliser, head) throws(BodyError) in
-            try readValue(&self, head)
-            let end = self.output.count - start
-            let name = head.canonical.lowerBound - start..<head.canonical.upperBound - start
-            written.append((name, name.lowerBound..<end))
-        }
-        let text = Array(output[start...])
-        written.sort { text[$0.name].lexicographicallyPrecedes(text[$1.name]) }
-        output.removeSubrange(start...)
-        output.append(UInt8(ascii: "{"))
-        for (position, member) in written.enumerated() {
-            if position > 0 { output.append(UInt8(ascii: ",")) }
-            output.append(contentsOf: text[member.all])
-        }
-        output.append(UInt8(ascii: "}"))
-    }
-
-    struct MemberHead {
-        let token: JSONScanner.StringToken
-        /// The opening quote of the name, in the caller's bytes.
-        let source: Int
-        /// The name with its quotes, in `output`.
-        let canonical: Range<Int>
-    }
-
-    /// Reads an object; `readValue` is called with the cursor on each value, after `"name":` was written.
-    ///
-    /// Commas between members are left to the caller where it moves the members about.
-    private mutating func object(
-        withCommas: Bool,
-        _ readValue: (inout Canonicaliser, MemberHead) throws(BodyError) -> Void
-    ) throws(BodyError) {
-        try enter()
-        scanner.index += 1
-        let firstName = openNames.count
-        let firstNameByte = names.count
-        scanner.skipSpace()
-        if scanner.current == UInt8(ascii: "}") {
-            scanner.index += 1
+    private mutating func number(_ place: CanonicalPlace) throws(BodyError) {
+        let range = try scanner.scanNumber()
+        let text = slice(range)
+        guard CanonicalNumber.isFinite(text) else { throw .nonFiniteNumber(at: range.lowerBound) }
+        if place.hasExactNumbers {
+            CanonicalNumber.append(text, to: &output)
         } else {
-            while true {
-                let head = try memberHead(since: firstName)
-                try readValue(&self, head)
-                scanner.skipSpace()
-                if scanner.current == UInt8(ascii: ",") {
-                    scanner.index += 1
-                    scanner.skipSpace()
-                    if withCommas { output.append(UInt8(ascii: ",")) }
-                } else {
-                    try scanner.expect(UInt8(ascii: "}"), "',' or '}'")
-                    break
-                }
-            }
-        }
-        try refuseDuplicates(since: firstName)
-        openNames.removeSubrange(firstName...)
-        names.removeSubrange(firstNameByte...)
-        depth -= 1
-    }
-
-    private mutating func memberHead(since firstName: Int) throws(BodyError) -> MemberHead {
-        let source = scanner.index
-        let token = try scanner.scanString()
-        let start = output.count
-        output.append(UInt8(ascii: "\""))
-        JSONString.appendCanonical(token, of: scanner.bytes, to: &output)
-        let nameStart = names.count
-        names.append(contentsOf: output[(start + 1)...])
-        openNames.append(nameStart..<names.count)
-        output.append(UInt8(ascii: "\""))
-        let canonical = start..<output.count
-        scanner.skipSpace()
-        try scanner.expect(UInt8(ascii: ":"), "':'")
-        output.append(UInt8(ascii: ":"))
-        scanner.skipSpace()
-        // Objects of many members are checked once at their end, by sorting; few are compared as they come.
-        if openNames.count - firstName <= Self.comparedAsTheyCome {
-            for earlier in openNames[firstName..<openNames.count - 1]
-            where names[earlier].elementsEqual(names[nameStart...]) {
-                throw .duplicateMember(at: source)
-            }
-        }
-        return MemberHead(token: token, source: source, canonical: canonical)
-    }
-
-    private static let comparedAsTheyCome = 16
-
-    private func refuseDuplicates(since firstName: Int) throws(BodyError) {
-        guard openNames.count - firstName > Self.comparedAsTheyCome else { return }
-        let sorted = openNames[firstName...].sorted { names[$0].lexicographicallyPrecedes(names[$1]) }
-        for (one, next) in zip(sorted, sorted.dropFirst()) where names[one].elementsEqual(names[next]) {
-            throw .duplicateMember(at: scanner.index)
+            output.append(text)
         }
     }
 
-    private mutating func array(_ readElement: (inout Canonicaliser) throws(BodyError) -> Void) throws(BodyError) {
+    private mutating func array(_ place: CanonicalPlace) throws(BodyError) {
         try enter()
         scanner.index += 1
         output.append(UInt8(ascii: "["))
@@ -209,42 +111,84 @@ struct Canonicaliser {
             scanner.index += 1
         } else {
             while true {
-                try readElement(&self)
+                try value(place.element)
                 scanner.skipSpace()
-                if scanner.current == UInt8(ascii: ",") {
-                    scanner.index += 1
-                    output.append(UInt8(ascii: ","))
-                    scanner.skipSpace()
-                } else {
-                    try scanner.expect(UInt8(ascii: "]"), "',' or ']'")
-                    break
-                }
+                guard scanner.current == UInt8(ascii: ",") else { break }
+                scanner.index += 1
+                output.append(UInt8(ascii: ","))
+                scanner.skipSpace()
             }
+            try scanner.expect(UInt8(ascii: "]"), "',' or ']'")
         }
         output.append(UInt8(ascii: "]"))
         depth -= 1
     }
 
-    private mutating func value() throws(BodyError) {
-        switch scanner.current {
-        case UInt8(ascii: "{"): try keptObject()
-        case UInt8(ascii: "["): try array { (self: inout Canonicaliser) throws(BodyError) in try self.value() }
-        case UInt8(ascii: "\""):
-            let token = try scanner.scanString()
-            output.append(UInt8(ascii: "\""))
-            JSONString.appendCanonical(token, of: scanner.bytes, to: &output)
-            output.append(UInt8(ascii: "\""))
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            output.append(contentsOf: scanner.bytes[try number()])
-        default:
-            output.append(contentsOf: scanner.bytes[try scanner.scanLiteral()])
+    // MARK: Objects
+
+    private mutating func object(_ place: CanonicalPlace) throws(BodyError) {
+        try enter()
+        scanner.index += 1
+        output.append(UInt8(ascii: "{"))
+        let first = members.count
+        var isInOrder = true
+        scanner.skipSpace()
+        if scanner.current == UInt8(ascii: "}") {
+            scanner.index += 1
+        } else {
+            while true {
+                let follows = try name(since: first, in: place)
+                isInOrder = isInOrder && follows
+                let last = members.count - 1
+                members[last].source.value = scanner.index
+                try value(place.value(of: members[last], in: output))
+                members[last].end = output.count
+                members[last].source.end = scanner.index
+                scanner.skipSpace()
+                guard scanner.current == UInt8(ascii: ",") else { break }
+                scanner.index += 1
+                output.append(UInt8(ascii: ","))
+                scanner.skipSpace()
+            }
+            try scanner.expect(UInt8(ascii: "}"), "',' or '}'")
+        }
+        try refuseDuplicates(since: first, at: scanner.index)
+        output.append(UInt8(ascii: "}"))
+        depth -= 1
+        if place == .top {
+            self.isInOrder = isInOrder
+        } else {
+            if place.sorts, !isInOrder { sort(since: first) }
+            members.cut(to: first)
         }
     }
 
-    private mutating func number() throws(BodyError) -> Range<Int> {
-        let range = try scanner.scanNumber()
-        guard CanonicalNumber.isFinite(scanner.bytes[range]) else { throw .nonFiniteNumber(at: range.lowerBound) }
-        return range
+    /// Reads `"name":` and says whether the name comes after that of the member before it.
+    private mutating func name(since first: Int, in place: CanonicalPlace) throws(BodyError) -> Bool {
+        let source = scanner.index
+        let start = output.count
+        try string()
+        var member = CanonicalMember(name: start..<output.count, source: source, in: output)
+        if place == .top { member.known = KnownMember(member, in: output) }
+        scanner.skipSpace()
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        output.append(UInt8(ascii: ":"))
+        scanner.skipSpace()
+        // Objects of many members are checked once at their end, by sorting; few are compared as they come.
+        if members.count - first < Self.comparedAsTheyCome {
+            for index in first..<members.count where member.hasName(of: members[index], in: output) {
+                throw .duplicateMember(at: source)
+            }
+        }
+        let follows = members.count == first || members[members.count - 1].precedes(member, in: output)
+        members.append(member)
+        return follows
+    }
+
+    static let comparedAsTheyCome = 16
+
+    private func slice(_ range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(rebasing: scanner.bytes[range])
     }
 
     private mutating func enter() throws(BodyError) {

@@ -23,11 +23,11 @@ struct BinarySession {
     /// A request as it was read from its frame.
     enum Asked {
         /// - digest: what the body must hash to, where the client says so.
-        case ask(Request.Arrival, digest: SentBodyDigest?, events: Bool)
-        case digest(Request.Arrival, SentBodyDigest, events: Bool)
+        case ask(Request.Arrival, digest: Digest256?, events: Bool)
+        case digest(Request.Arrival, Digest256, events: Bool)
         case put(Request.Arrival, Form, answer: [UInt8], ttl: Duration?)
         case invalidate(Invalidate.Target, Request.Arrival?, what: [UInt8])
-        case warm(Request.Arrival, digest: SentBodyDigest?)
+        case warm(Request.Arrival, digest: Digest256?)
         case stats
     }
 
@@ -36,13 +36,13 @@ struct BinarySession {
         case .ask:
             let (ask, body) = try Ask.read(payload, features: features, limits: limits)
             return .ask(
-                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest,
+                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest.map { Digest256(bytes: $0.bytes) },
                 events: ask.options.contains(.events))
         case .askDigest:
             guard features.contains(.digest) else { throw ProtocolError(.featureNotAgreed, .opcode) }
             let (ask, digest) = try Ask.readDigest(payload, features: features, limits: limits)
             return .digest(
-                arrival(ask, nil), SentBodyDigest(bytes: payload.array(digest)),
+                arrival(ask, nil), Digest256(bytes: payload.extracting(digest)),
                 events: ask.options.contains(.events))
         case .put:
             let (put, body, answer) = try Put.read(payload, limits: limits)
@@ -62,7 +62,8 @@ struct BinarySession {
             return .invalidate(invalidate.target, arrival, what: payload.array(what))
         case .warm:
             let (ask, body) = try Ask.readWarm(payload, limits: limits)
-            return .warm(arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest)
+            return .warm(
+                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest.map { Digest256(bytes: $0.bytes) })
         case .stats: return .stats
         default: throw ProtocolError(.unknownOpcode, .opcode)
         }

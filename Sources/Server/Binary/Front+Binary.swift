@@ -9,7 +9,7 @@ extension Front: BinaryService {
         return true
     }
 
-    func recall(_ arrival: Request.Arrival, _ digest: SentBodyDigest, at now: Instant) -> Served? {
+    func recall(_ arrival: Request.Arrival, _ digest: Digest256, at now: Instant) -> Served? {
         remembered(arrival, digest).map { look($0) }
     }
 

@@ -6,7 +6,7 @@ protocol CallService: Sendable {
     /// A call of the API: answered out of memory, refused, or to be served.
     ///
     /// - Parameter digest: what the caller says that its body hashes to; then the digest alone will do the next time.
-    func call(_ arrival: Request.Arrival, digest: SentBodyDigest?, at now: Instant) -> Served
+    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served
     /// How a stored answer is told, beside its bytes.
     func facts(_ request: Request, _ provenance: Provenance, since startedAt: Instant) -> AnswerFacts
     /// Counts an answer that was given in the turn in which it was asked for.

@@ -1,10 +1,13 @@
 // Unchecked, because it is only ever reached through a variable of its own thread.
 
 import NIOPosix
+import SamovarCore
 
 /// The turn of one event loop's thread: all its connections take theirs in the same memory, one after the other.
 final class LoopTurn: @unchecked Sendable {
     var turn = ConnectionTurn()
+    /// Reads the bodies of all of them, in memory that is kept.
+    var canonicaliser = Canonicaliser()
 
     /// After a larger turn the room for it is given back, in bytes.
     static let outputKeptMax = 512 << 10

@@ -45,6 +45,13 @@ struct FailedReply: Error, Sendable {
         self.reply = reply
     }
 
+    /// A body was sent with a digest that is another body's.
+    static let digestMismatch = FailedReply(
+        .digestMismatch,
+        ErrorReply(
+            status: 400, message: "the body does not have this digest", type: "protocol_error",
+            code: ErrorCode.digestMismatch.name))
+
     init(_ failure: Failure, hidesCredential: Bool) {
         self.init(ErrorCode(failure), ErrorReply(failure, hidesCredential: hidesCredential))
         if case .refused(let refusal) = failure { upstreamStatus = refusal.status }

@@ -12,6 +12,8 @@ public final class Front: HTTPService {
     let clock: any MonotonicClock
     private let passThroughs: [String: any PassThrough]
     private let settings: Lock<Snapshot>
+    /// `body_memo_size_max`: what bodies ask that came with their digest.
+    private let memo = Lock(BodyMemo(sizeMax: 16 << 20))
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
@@ -52,7 +54,13 @@ public final class Front: HTTPService {
     public func showStats(_ text: @escaping @Sendable () -> [UInt8]) { statsText.withLock { $0 = text } }
 
     /// The call that was asked with a body of this digest before; nil where the body is needed.
-    func remembered(_ arrival: Request.Arrival, _ digest: SentBodyDigest) -> Request? { nil }
+    func remembered(_ arrival: Request.Arrival, _ digest: Digest256) -> Request? {
+        let routes = snapshot.settings.routes
+        let caller = routes.caller(authorization: arrival.authorization)
+        let question = BodyMemo.Question(arrival, caller: caller, rawDigest: digest)
+        let known = memo.withLock { $0.lookup(question, in: routes) }
+        return known.map { Request(arrival, known: $0, routes: routes) }
+    }
 
     public var currentSettings: FrontSettings { snapshot.settings }
     private var snapshot: Snapshot { settings.withLock { $0 } }
@@ -66,7 +74,7 @@ public final class Front: HTTPService {
 
     // MARK: In the turn in which a request comes
 
-    func call(_ arrival: Request.Arrival, digest: SentBodyDigest?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
         let request: Request
         do throws(FailedReply) {
             request = try understand(arrival, digest)
@@ -77,12 +85,23 @@ public final class Front: HTTPService {
     }
 
     /// What a caller asks, by the routes as they are now.
-    func understand(_ arrival: Request.Arrival, _ digest: SentBodyDigest?) throws(FailedReply) -> Request {
+    ///
+    /// - Parameter digest: what the caller says that its body hashes to: checked, and remembered.
+    func understand(_ arrival: Request.Arrival, _ digest: Digest256?) throws(FailedReply) -> Request {
+        let routes = snapshot.settings.routes
+        if let digest, let body = arrival.body, Digest256(of: body) != digest { throw .digestMismatch }
+        let request: Request
         do throws(RequestError) {
-            return try Request(arrival, routes: snapshot.settings.routes)
+            request = try Request(arrival, routes: routes, with: &LoopTurn.ofThisThread().canonicaliser)
         } catch {
             throw FailedReply(error)
         }
+        if let digest {
+            let caller = routes.caller(authorization: arrival.authorization)
+            let question = BodyMemo.Question(arrival, caller: caller, rawDigest: digest)
+            memo.withLock { $0.insert(request, of: arrival, as: question, in: routes) }
+        }
+        return request
     }
 
     func look(_ request: Request) -> Served {

@@ -19,13 +19,15 @@ package enum JSONValue: Hashable, Sendable {
 
     /// Reads a whole text. O(bytes).
     package init(parsing bytes: [UInt8]) throws(BodyError) {
-        var scanner = JSONScanner(bytes)
-        scanner.allowsHalfSurrogates = true
-        scanner.skipSpace()
-        self = try Self.read(&scanner, depth: 0)
-        scanner.skipSpace()
-        guard scanner.index == scanner.end else {
-            throw .unexpected("the text goes on after its value", at: scanner.index)
+        self = try JSONScanner.scan(bytes) { scanner throws(BodyError) in
+            scanner.allowsHalfSurrogates = true
+            scanner.skipSpace()
+            let value = try Self.read(&scanner, depth: 0)
+            scanner.skipSpace()
+            guard scanner.index == scanner.end else {
+                throw .unexpected("the text goes on after its value", at: scanner.index)
+            }
+            return value
         }
     }
 
@@ -116,10 +118,7 @@ extension JSONValue {
     package var text: String? {
         guard case .string(let raw) = self else { return nil }
         guard raw.contains(UInt8(ascii: "\\")) else { return String(decoding: raw, as: UTF8.self) }
-        var scanner = JSONScanner([UInt8(ascii: "\"")] + raw + [UInt8(ascii: "\"")])
-        scanner.allowsHalfSurrogates = true
-        guard let token = try? scanner.scanString() else { return nil }
-        return String(decoding: JSONString.decoded(token, of: scanner.bytes), as: UTF8.self)
+        return JSONString.text(of: [UInt8(ascii: "\"")] + raw + [UInt8(ascii: "\"")], allowsHalfSurrogates: true)
     }
 
     /// Writes the value without any white space.

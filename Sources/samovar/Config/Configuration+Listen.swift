@@ -26,11 +26,11 @@ extension Configuration {
         static let keys: [ConfigurationKey<Listen>] = [
             .value("http", \.http, .listenAddress, .restart),
             .optional("binary", \.binary, .listenAddress, .restart),
+            .value("admin", \.admin, .listenAddress, .restart),
             .value("http_driver", \.httpDriver, .choice, .restart),
             .value("binary_driver", \.binaryDriver, .choice, .restart),
             .value("loops", \.loops, .count(0...1_024), .restart),
             .value("spin_max", \.spinMax, .shortDuration(.zero...(.milliseconds(1))), .restart),
-            .value("admin", \.admin, .listenAddress, .restart),
             .value("tenant", \.tenant, .name, .restart),
             .value("admin_token_env", \.adminTokenEnv, .variableName, .restart),
             .list("allowed_hosts", \.allowedHosts, of: .hostName, .restart),

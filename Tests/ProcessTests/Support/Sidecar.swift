@@ -2,7 +2,7 @@ import Foundation
 
 /// What a sidecar is configured with: the sections of its file, key by key, each value spelled as YAML.
 struct SidecarSettings {
-    var listen = ["http": "127.0.0.1:0", "admin": "127.0.0.1:0"]
+    var listen = ["http": "127.0.0.1:0", "binary": "127.0.0.1:0", "admin": "127.0.0.1:0"]
     var redis: [String: String] = [:]
     var cache: [String: String] = [:]
     var upstreams: [[String: String]] = []

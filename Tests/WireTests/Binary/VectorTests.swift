@@ -114,8 +114,8 @@ struct VectorTests {
     @Test("between them break every rule there is")
     func everyFault() {
         var faults = Set(Self.refused.compactMap { $0.fault(in: $0.bytes)?.error.fault })
-        // Bodies and metadata too large for a vector, and what was not agreed on: tests of their own.
-        faults.formUnion([.bodyOverMax, .metadataOverMax])
+        // Bodies and metadata too large for a vector, and what a connection must know: tests of their own.
+        faults.formUnion([.bodyOverMax, .metadataOverMax, .digestMismatch, .idInFlight])
         #expect(Set(ProtocolError.Fault.allCases).subtracting(faults).isEmpty)
     }
 }

@@ -85,6 +85,18 @@ struct BodyReaderTests {
     }
 }
 
+@Suite("A text that a provider split")
+struct SplitTextTests {
+    @Test("is read with U+FFFD for each half of a surrogate pair", arguments: ["", "x", "\\n", "\\u0041"])
+    func halves(after: String) throws {
+        for half in ["\\ud83d", "\\ude00", "\\ud83d\\ud83d"] {
+            let value = try JSONValue(parsing: Array("{\"model\":\"\(half)\(after)\"}".utf8))
+            let text = try #require(value["model"]?.text)
+            #expect(text.hasPrefix("\u{FFFD}"))
+        }
+    }
+}
+
 @Suite("Folding and unfolding")
 struct FoldTests {
     private func fold(_ events: [String]) throws -> String {

@@ -41,8 +41,12 @@ struct ConfigurationRenderingTests {
                 """
                 listen:
                   http: 127.0.0.1:7600
-                  binary: null
+                  binary: 127.0.0.1:7601
                   admin: 127.0.0.1:7602
+                  http_driver: nio
+                  binary_driver: epoll
+                  loops: 0
+                  spin_max: 0
                   tenant: default
                   admin_token_env: SAMOVAR_ADMIN_TOKEN
                   allowed_hosts: []

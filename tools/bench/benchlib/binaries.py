@@ -30,6 +30,12 @@ class Binaries:
         return self._find("provider")
 
     @property
+    def key_speed(self) -> pathlib.Path:
+        if self._folder and not (self._folder / "key-speed").exists():
+            raise Missing(f"key-speed is not in {self._folder}")
+        return self._find("key-speed")
+
+    @property
     def stored_size(self) -> pathlib.Path:
         if self._stored_size:
             return self._stored_size.resolve()

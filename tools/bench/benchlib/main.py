@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from . import herd, hit, l1, memory, miss, options, render, stored
+from . import herd, hit, key, l1, memory, miss, options, render, stored
 from .binaries import Binaries
 from .figures import Report
 from .load import Missing
@@ -25,6 +25,7 @@ _ON_SERVERS: dict[str, Callable[[Bench, Options], Report]] = {
 _SUMMARIES = {
     "miss": miss.SUMMARY, "hit": hit.SUMMARY, "herd": herd.SUMMARY, "memory": memory.SUMMARY, "stored": stored.SUMMARY,
     "render": render.SUMMARY, "l1": l1.SUMMARY,
+    "key": key.SUMMARY,
 }  # fmt: skip
 
 
@@ -62,6 +63,8 @@ def _run(name: str, binaries: Binaries, chosen: Options) -> Report:
         return render.measure(binaries.stored_size, chosen.rounds)
     if name == "l1":
         return l1.measure(binaries.l1_cost, chosen)
+    if name == "key":
+        return key.measure(binaries.key_speed, chosen.rounds)
     with tempfile.TemporaryDirectory(prefix="samovar-bench-", dir=_memory_folder()) as folder:
         with Bench(pathlib.Path(folder), binaries.samovar, binaries.provider) as bench:
             return _ON_SERVERS[name](bench, chosen)
