@@ -16,6 +16,10 @@ struct SidecarSettings {
 
     init(upstream url: String? = nil) {
         if let url { upstreams = [["name": "provider", "url": url]] }
+        // All tests once more with the other driver.
+        if let driver = ProcessInfo.processInfo.environment["SAMOVAR_TEST_HTTP_DRIVER"] {
+            listen["http_driver"] = driver
+        }
     }
 
     /// Changed as the test wants it.
@@ -56,6 +60,8 @@ final class Sidecar: Sendable {
     let process: ChildProcess
     let http: SocketAddress
     let admin: SocketAddress
+    /// Nil where it was not asked for.
+    let binary: SocketAddress?
 
     /// What the process has in memory, in bytes.
     func residentSize() throws -> Int {
@@ -65,6 +71,22 @@ final class Sidecar: Sendable {
             throw HarnessError.odd("no VmRSS")
         }
         return kibibytes << 10
+    }
+
+    /// How many descriptors it has open.
+    func descriptorCount() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processID)/fd").count
+    }
+
+    /// How much processor time it has used, in seconds.
+    func processorTime() throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process.processID)/stat", encoding: .utf8)
+        // The name in brackets may hold blanks; user and system time are the 12th and 13th fields behind it.
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+            throw HarnessError.odd("no times in stat")
+        }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     private let folder: TemporaryFolder
@@ -81,6 +103,7 @@ final class Sidecar: Sendable {
         let ready = JSON(try process.line(startingWith: "{\"event\":\"ready\""))
         http = try SocketAddress(ready["http"].string ?? "")
         admin = try SocketAddress(ready["admin"].string ?? "")
+        binary = try ready["binary"].string.map { try SocketAddress($0) }
     }
 
     /// Starts one without waiting until it serves: it may not come to that.

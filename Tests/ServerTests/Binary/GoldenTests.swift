@@ -1,5 +1,6 @@
 import SamovarCore
 import SamovarWire
+import TestSupport
 import Testing
 
 @testable import SamovarServer
@@ -11,7 +12,7 @@ struct GoldenSessionTests {
         let service = ScriptedService(["m": Recording(form: .body, usageAsked: false, chunks: [Self.answer])])
         let peer = BinaryPeer(service, greets: false) { $0.grace = .seconds(25) }
         var lastIsClient = false
-        for (index, message) in Vectors.session.enumerated() where message.isClient || message.what == "GOAWAY" {
+        for (index, message) in GoldenVectors.session.enumerated() where message.isClient || message.what == "GOAWAY" {
             if message.isClient {
                 for piece in cut(index, message.bytes) { peer.connection.receive(piece) }
                 if let stream = peer.connection.handovers.last, !lastIsClient {
@@ -27,7 +28,7 @@ struct GoldenSessionTests {
     }
 
     private static let answer = Chunk(bytes: Array(#"{"id":"a"}"#.utf8))
-    private static let wanted = Vectors.session.filter { !$0.isClient }.flatMap(\.bytes)
+    private static let wanted = GoldenVectors.session.filter { !$0.isClient }.flatMap(\.bytes)
 
     @Test("comes out byte for byte")
     func whole() {
@@ -36,7 +37,7 @@ struct GoldenSessionTests {
 
     @Test("comes out the same, wherever a message is split")
     func everySplit() {
-        for (index, message) in Vectors.session.enumerated() where message.isClient {
+        for (index, message) in GoldenVectors.session.enumerated() where message.isClient {
             for split in 1..<max(2, message.bytes.count) {
                 let sent = play { $0 == index ? [$1[..<split], $1[split...]] : [$1[...]] }
                 #expect(sent == Self.wanted, "\(message.what) split at \(split)")
@@ -48,9 +49,9 @@ struct GoldenSessionTests {
 
 @Suite("The golden vectors, on a connection")
 struct GoldenVectorTests {
-    static let refused = Vectors.sections("refused.hex").filter { $0.word("from") == "client" }
-    static let frames = Vectors.sections("frames.hex").filter { $0.word("from") == "client" }
-    static let foreign = Vectors.sections("foreign.hex")
+    static let refused = GoldenVectors.sections("refused.hex").filter { $0.word("from") == "client" }
+    static let frames = GoldenVectors.sections("frames.hex").filter { $0.word("from") == "client" }
+    static let foreign = GoldenVectors.sections("foreign.hex")
 
     private func peer(after state: String?) -> BinaryPeer {
         let peer = BinaryPeer(greets: false)
@@ -59,7 +60,7 @@ struct GoldenVectorTests {
     }
 
     @Test("that must be refused get their error, in its scope", arguments: refused)
-    func refusals(vector: Vectors.Section) throws {
+    func refusals(vector: GoldenVectors.Section) throws {
         for isSplit in [false, true] {
             let peer = peer(after: vector.word("after"))
             let frameCount = peer.frames.count
@@ -94,7 +95,7 @@ struct GoldenVectorTests {
     }
 
     @Test("that are good are not refused as malformed", arguments: frames)
-    func good(vector: Vectors.Section) {
+    func good(vector: GoldenVectors.Section) {
         let peer = peer(after: vector.word("opcode") == "HELLO" ? "magic" : "hello")
         peer.connection.receive(vector.bytes)
 
@@ -103,7 +104,7 @@ struct GoldenVectorTests {
     }
 
     @Test("of other protocols are answered only where they say, and end the connection", arguments: foreign)
-    func strangers(vector: Vectors.Section) {
+    func strangers(vector: GoldenVectors.Section) {
         let peer = BinaryPeer(greets: false)
         peer.connection.receive(vector.bytes)
 

@@ -15,7 +15,7 @@ final class ScriptedService: HTTPService, BinaryService {
 
     private struct State {
         var stored: [String: Recording]
-        var remembered: [SentBodyDigest: [UInt8]] = [:]
+        var remembered: [Digest256: [UInt8]] = [:]
         var counts = Counts()
     }
 
@@ -29,9 +29,11 @@ final class ScriptedService: HTTPService, BinaryService {
 
     var counts: Counts { state.withLock { $0.counts } }
 
-    func remember(_ digest: SentBodyDigest, _ body: [UInt8]) { state.withLock { $0.remembered[digest] = body } }
+    func remember(_ digest: SentBodyDigest, _ body: [UInt8]) {
+        state.withLock { $0.remembered[Digest256(bytes: digest.bytes)] = body }
+    }
 
-    func call(_ arrival: Request.Arrival, digest: SentBodyDigest?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
         let request: Request
         do throws(RequestError) {
             request = try Request(arrival, routes: Self.routes)
@@ -52,7 +54,7 @@ final class ScriptedService: HTTPService, BinaryService {
             .ask(request), hidesCredential: false, timeout: request.timeout, streams: request.form == .stream)
     }
 
-    func recall(_ arrival: Request.Arrival, _ digest: SentBodyDigest, at now: Instant) -> Served? {
+    func recall(_ arrival: Request.Arrival, _ digest: Digest256, at now: Instant) -> Served? {
         guard let body = state.withLock({ $0.remembered[digest] }) else { return nil }
         var arrival = arrival
         arrival.body = body

@@ -1,22 +1,21 @@
 import Foundation
-import Testing
 
-/// The protocol's golden bytes, which lie beside the tests of the codec (Protocol.md §15).
-enum Vectors {
-    struct Section: Sendable, CustomTestStringConvertible {
-        let name: String
-        let values: [String: String]
-        let bytes: [UInt8]
+/// The binary protocol's golden bytes, which lie beside the tests of the codec (Protocol.md §15).
+public enum GoldenVectors {
+    public struct Section: Sendable, CustomStringConvertible {
+        public let name: String
+        public let values: [String: String]
+        public let bytes: [UInt8]
 
-        var testDescription: String { name }
+        public var description: String { name }
 
         /// A text, without its quotes.
-        func word(_ key: String) -> String? {
+        public func word(_ key: String) -> String? {
             values[key].flatMap { $0.hasPrefix("\"") ? String($0.dropFirst().dropLast()) : nil }
         }
     }
 
-    static func sections(_ file: String) -> [Section] {
+    public static func sections(_ file: String) -> [Section] {
         var sections: [(name: String, values: [String: String])] = []
         var last = ""
         for line in text(file).split(separator: "\n") where !line.hasPrefix("#") {
@@ -34,7 +33,7 @@ enum Vectors {
     }
 
     /// The golden session, message by message.
-    static let session: [(isClient: Bool, what: String, bytes: [UInt8])] = {
+    public static let session: [(isClient: Bool, what: String, bytes: [UInt8])] = {
         var messages: [(Bool, String, [UInt8])] = []
         for line in text("session.hex").split(separator: "\n") {
             if line.hasPrefix("# ") {
@@ -56,7 +55,7 @@ enum Vectors {
 
     private static func text(_ file: String) -> String {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let path = folder.appendingPathComponent("../../WireTests/Vectors/\(file)").standardizedFileURL
+        let path = folder.appendingPathComponent("../WireTests/Vectors/\(file)").standardizedFileURL
         guard let text = try? String(contentsOf: path, encoding: .utf8) else {
             preconditionFailure("\(path.path) cannot be read")
         }
