@@ -160,7 +160,7 @@ let package = Package(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.
         .testTarget(
-            name: "ProcessTests", dependencies: ["samovar", "provider", "SamovarWire", "TestSupport"],
+            name: "ProcessTests", dependencies: ["samovar", "provider", "SamovarCore", "SamovarWire", "TestSupport"],
             path: "Tests/ProcessTests", exclude: ["openai_client.py", "binary_client.py"], swiftSettings: strict),
     ]
 )

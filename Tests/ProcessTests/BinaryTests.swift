@@ -1,4 +1,5 @@
 import Foundation
+import SamovarCore
 import SamovarWire
 import TestSupport
 import Testing

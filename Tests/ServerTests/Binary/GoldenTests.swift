@@ -1,9 +1,9 @@
 import SamovarCore
-import SamovarWire
 import TestSupport
 import Testing
 
 @testable import SamovarServer
+@testable import SamovarWire
 
 @Suite("The golden session, on a connection")
 struct GoldenSessionTests {
@@ -140,8 +140,4 @@ struct GoldenVectorTests {
             #expect(isSame, "split at \(split)")
         }
     }
-}
-
-extension BinaryPeer {
-    var standing: ConnectionStanding { connection.standing }
 }

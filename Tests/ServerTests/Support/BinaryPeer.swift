@@ -50,6 +50,9 @@ final class BinaryPeer {
         if greets { greet(window: window, isAdmin: isAdmin) }
     }
 
+    var standing: ConnectionStanding { connection.standing }
+    var wantsRead: Bool { connection.wantsRead }
+
     // MARK: Saying
 
     static func greeting(

@@ -75,6 +75,7 @@ final class HTTPPeer {
         return replies
     }
 
+    var wantsRead: Bool { connection.wantsRead }
     var statuses: [Int] { replies.map(\.status) }
     var isEnding: Bool { connection.isClosed || connection.standing.ending != .open }
 }

@@ -43,7 +43,7 @@ final class ScriptedService: HTTPService, BinaryService {
         }
         if request.model == Self.refusedModel {
             refused(since: now)
-            return .failed(FailedReply(.noRoute))
+            return .failed(FailedReply(ErrorCode.noRoute))
         }
         if let recording = state.withLock({ $0.stored[request.model] }),
             request.form == .body || recording.form == .stream || request.model.hasSuffix("*")
