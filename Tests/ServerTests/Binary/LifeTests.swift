@@ -148,6 +148,15 @@ struct LifeTests {
         #expect(peer.connection.hangUps.isEmpty)
     }
 
+    @Test("keeps a request's deadline behind a half-close")
+    func halfCloseDeadline() throws {
+        let peer = BinaryPeer()
+        let number = try #require(peer.ask(1, "m", deadline: 300))
+        peer.connection.endInput()
+        peer.connection.pass(.milliseconds(300))
+        #expect(peer.connection.hangUps == [number])
+    }
+
     @Test("is over with a half-close where nothing is in flight")
     func halfCloseIdle() {
         let peer = BinaryPeer()

@@ -193,6 +193,9 @@ private struct Schedule {
         peer.connection.drain()
         check()
         while !jobs.isEmpty { work() }
+        check()
+        // Only a reader that gave no credit is still owed something.
+        for (id, request) in open { #expect(request.credit == 0, "\(id) waits for nothing") }
         for id in Self.ids {
             open[id]?.credit += 1 << 20
             peer.credit(id, 1 << 20)
@@ -207,7 +210,7 @@ private struct Schedule {
 
 @Suite("Whatever happens in whatever order")
 struct ScheduleTests {
-    @Test("every request has one end, and every frame is one that the protocol allows", arguments: 0..<20)
+    @Test("every request has one end, and every frame is one that the protocol allows", arguments: 0..<10)
     func random(part: UInt64) {
         var askCount = 0
         var codes: Set<ErrorCode> = []

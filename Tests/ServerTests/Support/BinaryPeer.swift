@@ -37,6 +37,9 @@ final class BinaryPeer {
     let service: ScriptedService
     let settings: BinaryConnection<ScriptedService>.Settings
     let connection: Driven<BinaryConnection<ScriptedService>>
+    private var decoder: FrameDecoder
+    private var offset = 0
+    private var known: [Frame] = []
 
     init(
         _ service: ScriptedService = ScriptedService(), greets: Bool = true, window: UInt32 = 0, isAdmin: Bool = false,
@@ -45,6 +48,7 @@ final class BinaryPeer {
         var settings = BinaryConnection<ScriptedService>.Settings()
         change(&settings)
         self.settings = settings
+        decoder = FrameDecoder(readingFrom: .server, limits: settings.limits)
         self.service = service
         connection = Driven { now in BinaryConnection(service: service, settings: settings, at: now) }
         if greets { greet(window: window, isAdmin: isAdmin) }
@@ -121,18 +125,15 @@ final class BinaryPeer {
 
     /// All frames that were sent, cut as a client cuts them; stops at what a client must not believe.
     var frames: [Frame] {
-        var decoder = FrameDecoder(readingFrom: .server, limits: settings.limits)
         let bytes = connection.sent
-        var offset = 0
-        var frames: [Frame] = []
         while let event = decoder.next(bytes.span.bytes, at: &offset) {
             guard case .frame(let header, let payload) = event else {
                 Issue.record("the server sent what no client believes: \(event)")
                 break
             }
-            frames.append(Frame(header: header, payload: Array(bytes[payload])))
+            known.append(Frame(header: header, payload: Array(bytes[payload])))
         }
-        return frames
+        return known
     }
 
     func frames(of id: UInt64) -> [Frame] { frames.filter { $0.id == id } }
