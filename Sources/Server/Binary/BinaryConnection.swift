@@ -210,7 +210,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             }
         }
         if case .leaving = phase {
-            return refuse(id, ErrorFrame(.draining, message: "shutting down"), since: now, into: &turn)
+            let error = ErrorFrame(Failure.draining, hidesCredential: true, bodySizeMax: settings.limits.chunkSize)
+            return refuse(id, error, since: now, into: &turn)
         }
         guard !opcode.needsAdmin || session.isAdmin else {
             let error = ErrorFrame(.forbidden, message: "this needs the admin token in HELLO")
@@ -283,7 +284,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             }
             service.answered(provenance, since: now)
         } catch {
-            refuse(id, ErrorFrame(error, hidesCredential: true, bodySizeMax: 0), since: now, into: &turn)
+            let error = ErrorFrame(error, hidesCredential: true, bodySizeMax: settings.limits.chunkSize)
+            refuse(id, error, since: now, into: &turn)
         }
     }
 
@@ -393,7 +395,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             turn.hangUps.append(number)
         }
         service.lagged()
-        outbox.breakOff(id, ErrorFrame(FailedReply(.lagged, hidesCredential: false), bodySizeMax: 0))
+        outbox.breakOff(
+            id, ErrorFrame(Failure.lagged, hidesCredential: true, bodySizeMax: settings.limits.chunkSize))
     }
 
     /// Sends frames while they would not make others wait.

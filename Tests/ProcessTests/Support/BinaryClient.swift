@@ -168,7 +168,7 @@ struct BinaryPort: CustomStringConvertible, Sendable {
 
 /// A provider and a sidecar before it with a binary port.
 struct BinaryScene {
-    static let adminToken = "the administrator's token"
+    static let adminToken = "administrators-token"
 
     let provider: Provider
     let sidecar: Sidecar

@@ -124,6 +124,8 @@ struct CreditTests {
         #expect(peer.code(of: 1) == .lagged)
         #expect(peer.code(of: 2) == .lagged)
         #expect(peer.frames(of: 2).last?.error?.isRetryable == true)
+        let words = String(decoding: peer.frames(of: 2).last?.error?.body ?? [], as: UTF8.self)
+        #expect(words.contains("follower_lag_max"), "it says what is wrong: \(words)")
         #expect(peer.connection.hangUps == [number])
         #expect(peer.ends(of: 3) == 0)
         #expect(peer.service.counts.lagged == 2)
