@@ -423,7 +423,10 @@ struct ClientConnectionTests {
         var stage = try Stage.greeted()
         let id = try stage.send(.ask(reading: .pieces))
 
-        stage.serve { AnswerHead(.miss, form: .stream).append(id: id, flags: .eventEnd, bytes: [].span.bytes, to: &$0) }
+        let nothing: [UInt8] = []
+        stage.serve {
+            AnswerHead(.miss, form: .stream).append(id: id, flags: .eventEnd, bytes: nothing.span.bytes, to: &$0)
+        }
         stage.data(id, "data: 1\n\n", flags: .eventEnd)
         stage.data(id, "", flags: [.end, .eventEnd])
 
