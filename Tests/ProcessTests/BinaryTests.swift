@@ -91,16 +91,18 @@ extension RealProcesses {
 
         @Test("cancels for one caller what others go on waiting for", arguments: BinaryPort.overTCP)
         func cancelShared(port: BinaryPort) throws {
-            let scene = try BinaryScene(port, "--json-ms", "500")
+            let scene = try BinaryScene(port, "--token-ms", "20", "--tokens", "60")
             let client = try scene.client()
-            let chat = Chat("twice on one connection")
+            let chat = Chat("twice on one connection", stream: true)
 
-            client.ask(1, chat)
-            client.ask(2, chat)
+            for id in [UInt64(1), 2] {
+                client.ask(id, chat)
+                #expect(client.waits { $0.frames.contains { $0.id == id && !$0.bytes.isEmpty } })
+            }
             client.cancel(1)
 
             #expect(try client.reply(to: 1).code == .cancelled)
-            #expect(Verifier().complaint(try client.reply(to: 2).asHTTP, to: chat) == nil)
+            #expect(Verifier(tokenCount: 60).complaint(try client.reply(to: 2).asHTTP, to: chat) == nil)
             #expect(try scene.calls == 1)
         }
 

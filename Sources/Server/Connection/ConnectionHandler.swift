@@ -129,8 +129,10 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
         hasWritten = true
         unsent += loop.turn.output.count
         let bytes = loop.turn.output.withUnsafeBytes { context.channel.allocator.buffer(bytes: $0) }
-        context.write(wrapOutboundOut(bytes), promise: nil)
+        // Taken out before it is written: a write that is more than the channel likes to hold is reported before it
+        // returns, and what still lay here would be written again.
         loop.turn.output.removeAll(keepingCapacity: loop.turn.output.capacity <= LoopTurn.outputKeptMax)
+        context.write(wrapOutboundOut(bytes), promise: nil)
     }
 
     private func flush(_ context: ChannelHandlerContext) {
