@@ -160,6 +160,10 @@ let package = Package(
             path: "Tests/EngineTests",
             swiftSettings: strict),
         .testTarget(
+            name: "ServerTests",
+            dependencies: ["SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport"],
+            path: "Tests/ServerTests", swiftSettings: strict),
+        .testTarget(
             name: "SamovarStoreRedisTests",
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
@@ -188,7 +192,8 @@ let package = Package(
             path: "Tests/ClientTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.
         .testTarget(
-            name: "ProcessTests", dependencies: ["samovar", "provider", "SamovarClient"], path: "Tests/ProcessTests",
-            exclude: ["openai_client.py"], swiftSettings: strict),
+            name: "ProcessTests",
+            dependencies: ["samovar", "provider", "SamovarClient", "SamovarCore", "SamovarWire", "TestSupport"],
+            path: "Tests/ProcessTests", exclude: ["openai_client.py", "binary_client.py"], swiftSettings: strict),
     ]
 )

@@ -56,13 +56,23 @@ public struct RecordingCursor: ~Copyable {
         return Piece(byteCount: first.count + second.count, endsChunk: pending.0.isEmpty && pending.1.isEmpty)
     }
 
-    /// Appends chunks and pieces of chunks until `byteMax` bytes are there or all were; returns whether all were.
-    /// O(bytes appended).
+    /// Appends chunks and pieces of chunks until `byteMax` bytes are there or all were; returns whether all were, also
+    /// where the last of them just fits. O(bytes appended).
     public mutating func render(into output: inout OutputBuffer, byteMax: Int) throws(RecordingError) -> Bool {
         var remaining = byteMax
         while remaining > 0 {
             guard let piece = try next(into: &output, byteMax: remaining) else { return true }
             remaining -= piece.byteCount
+        }
+        return try isAtEnd()
+    }
+
+    /// Whether nothing more is to be shown: to be known before anybody asks for a byte that never comes. Makes the next
+    /// chunk where it must. O(chunk bytes).
+    public mutating func isAtEnd() throws(RecordingError) -> Bool {
+        while pending.0.isEmpty && pending.1.isEmpty {
+            guard try advance() else { return true }
+            if showsAll || decoder.usage != .whole { pending = shown }
         }
         return false
     }

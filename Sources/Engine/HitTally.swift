@@ -9,7 +9,7 @@ public struct HitTally: ~Copyable {
         var completionTokenCount = 0
     }
 
-    private(set) var hitCount = 0
+    public private(set) var hitCount = 0
     private(set) var staleCount = 0
     /// By model. Mostly there is one.
     private(set) var saved: [Saved] = []

@@ -40,6 +40,11 @@ public final class Listener: PortListener {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { server in
+                server.eventLoop.makeCompletedFuture {
+                    try server.pipeline.syncOperations.addHandler(AcceptRest())
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 << 10, high: 128 << 10))
@@ -100,6 +105,23 @@ public final class Listener: PortListener {
     public func closeAll() async {
         await stopAccepting()
         for channel in state.withLock({ Array($0.connections.values) }) { try? await channel.close() }
+    }
+}
+
+/// Lets a listener rest while the process has no descriptor left: it stays ready, and would be asked, and would fail,
+/// again and again. (NIO's own `AcceptBackoffHandler` delays the next read, but not the one that failed, which goes on.)
+private final class AcceptRest: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let channel = context.channel
+        guard let number = (error as? IOError)?.errnoCode, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) else {
+            return context.fireErrorCaught(error)
+        }
+        try? channel.syncOptions?.setOption(.autoRead, value: false)
+        channel.eventLoop.scheduleTask(in: .milliseconds(100)) {
+            _ = channel.setOption(.autoRead, value: true)
+        }
     }
 }
 

@@ -49,7 +49,10 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     /// The ids behind the numbers under which requests were handed over.
     private var ids: [UInt64: UInt64] = [:]
     private var lastNumber: UInt64 = 0
+    /// What has come and is not done: a part of a frame, or frames that must wait for room in the output.
     private var carry: [UInt8] = []
+    /// Whether a part of a frame has come, and its rest is awaited.
+    private var isWithinFrame = false
     private var unsent = 0
     private var blockedSince = Instant.never
     private var isBacklogged = false
@@ -95,7 +98,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     }
 
     private mutating func takeCarry(at now: Instant, into turn: inout ConnectionTurn) {
-        guard !carry.isEmpty, carry.count >= decoder.neededByteCount else { return notePart(carry.count, at: now) }
+        guard !carry.isEmpty else { return }
+        guard carry.count >= decoder.neededByteCount else { return notePart(carry.count, at: now) }
         var bytes: [UInt8] = []
         swap(&bytes, &carry)
         let done = take(bytes.span.bytes, at: now, into: &turn)
@@ -107,6 +111,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     /// Takes frames while more may be answered; returns how many bytes are done.
     private mutating func take(_ bytes: RawSpan, at now: Instant, into turn: inout ConnectionTurn) -> Int {
         var offset = 0
+        isWithinFrame = false
         while isReading, unsent + turn.output.count < settings.limits.outputSizeMax {
             guard let event = decoder.next(bytes, at: &offset) else {
                 notePart(bytes.byteCount - offset, at: now)
@@ -131,8 +136,13 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     }
 
     private mutating func notePart(_ byteCount: Int, at now: Instant) {
-        guard byteCount > 0 else { return }
-        if byteCount < FrameHeader.byteCount { pace.headBegan(at: now) } else { pace.bodyBegan(at: now) }
+        isWithinFrame = byteCount > 0 || decoder.isSkipping
+        guard isWithinFrame else { return }
+        if decoder.isSkipping || byteCount >= FrameHeader.byteCount {
+            pace.bodyBegan(at: now)
+        } else {
+            pace.headBegan(at: now)
+        }
     }
 
     private var isReading: Bool {
@@ -228,7 +238,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             }
         }
         if case .leaving = phase {
-            return refuse(id, ErrorFrame(.draining, message: "shutting down"), since: now, into: &turn)
+            let error = ErrorFrame(Failure.draining, hidesCredential: true, bodySizeMax: settings.limits.chunkSize)
+            return refuse(id, error, since: now, into: &turn)
         }
         guard !opcode.needsAdmin || session.isAdmin else {
             let error = ErrorFrame(.forbidden, message: "this needs the admin token in HELLO")
@@ -427,7 +438,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     }
 
     private mutating func endIfDone(at now: Instant, into turn: inout ConnectionTurn) {
-        guard inFlight.isEmpty else { return }
+        // Frames that wait for room in the output are still to be answered.
+        guard inFlight.isEmpty, carry.isEmpty || isWithinFrame else { return }
         if case .leaving = phase { end(lingers: true, at: now, into: &turn) }
         if hasInputEnded { end(lingers: false, at: now, into: &turn) }
     }
@@ -452,6 +464,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         guard isReading else { return }
         hangUp(into: &turn)
         carry = []
+        isWithinFrame = false
         phase = .ending(lingers: lingers, until: now.advanced(by: settings.writeTimeout))
     }
 
@@ -470,11 +483,24 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             blockedSince = now
         }
         self.unsent = unsent
-        if unsent >= settings.limits.outputSizeMax { isBacklogged = true }
-        if unsent <= settings.limits.outputSizeMax / 2 { isBacklogged = false }
+        // The last words have as long as they are being taken.
+        if hasTaken, case .ending(let lingers, _) = phase {
+            phase = .ending(lingers: lingers, until: now.advanced(by: settings.writeTimeout))
+        }
+        noteBacklog(at: now)
         guard isReading, !isBacklogged else { return }
         takeCarry(at: now, into: &turn)
+        if hasInputEnded, isWithinFrame { return closed(into: &turn) }
         pump(at: now, into: &turn)
+    }
+
+    private mutating func noteBacklog(at now: Instant) {
+        if unsent >= settings.limits.outputSizeMax { isBacklogged = true }
+        guard isBacklogged, unsent <= settings.limits.outputSizeMax / 2 else { return }
+        isBacklogged = false
+        // Nothing was read meanwhile: that nothing came was not the client's silence.
+        lastReceived = now
+        isPinged = false
     }
 
     mutating func inputEnded(at now: Instant, into turn: inout ConnectionTurn) {
@@ -483,8 +509,9 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         case .ending, .closed: break
         case .greeting: closed(into: &turn)
         case .open, .leaving:
-            // Within a frame the client is gone; between two it has asked all that it will (Protocol.md §10.5).
-            guard carry.isEmpty else { return closed(into: &turn) }
+            // Within a frame the client is gone; between two it has asked all that it will (Protocol.md §10.5), though
+            // not all of it may have been answered for want of room.
+            guard !isWithinFrame else { return closed(into: &turn) }
             hasInputEnded = true
             ping(at: now, into: &turn)
             endIfDone(at: now, into: &turn)
@@ -512,6 +539,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         hangUp(into: &turn)
         phase = .closed
         carry = []
+        isWithinFrame = false
     }
 
     private mutating func ping(at now: Instant, into turn: inout ConnectionTurn) {
@@ -533,13 +561,9 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         case .open, .leaving: break
         }
         guard now < blockedUntil else { return closed(into: &turn) }
-        if case .tooSlow = pace.verdict(at: now) { return tooSlow(at: now, into: &turn) }
+        if isWithinFrame, case .tooSlow = pace.verdict(at: now) { return tooSlow(at: now, into: &turn) }
         expire(at: now, into: &turn)
-        if hasInputEnded {
-            if now >= lastPing.advanced(by: settings.keepAliveInterval) { ping(at: now, into: &turn) }
-        } else {
-            lookAtSilence(at: now, into: &turn)
-        }
+        if now >= silenceAt { lookAtSilence(at: now, into: &turn) }
         pump(at: now, into: &turn)
     }
 
@@ -559,15 +583,24 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         }
     }
 
+    /// When it next means something that nothing comes.
+    private var silenceAt: Instant {
+        if hasInputEnded { return lastPing.advanced(by: settings.keepAliveInterval) }
+        // Nothing is read, so nothing can come; and whoever is sending a frame is held to its pace.
+        if isBacklogged || (inFlight.isEmpty && isWithinFrame) { return .never }
+        let silent = inFlight.isEmpty || isPinged ? settings.idleTimeout : settings.idleTimeout / 2
+        return lastReceived.advanced(by: silent)
+    }
+
     private mutating func lookAtSilence(at now: Instant, into turn: inout ConnectionTurn) {
-        let silence = lastReceived.duration(to: now)
-        if inFlight.isEmpty {
-            guard silence >= settings.idleTimeout, carry.isEmpty else { return }
+        if hasInputEnded {
+            ping(at: now, into: &turn)
+        } else if inFlight.isEmpty {
             GoAway(reason: GoAway.idle).append(to: &turn.output)
             end(lingers: true, at: now, into: &turn)
-        } else if silence >= settings.idleTimeout {
+        } else if isPinged {
             closed(into: &turn)
-        } else if silence >= settings.idleTimeout / 2, !isPinged {
+        } else {
             isPinged = true
             ping(at: now, into: &turn)
         }
@@ -588,11 +621,9 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     }
 
     private var wakeAt: Instant {
-        var wakeAt = blockedUntil
-        if !carry.isEmpty, case .wait(let until) = pace.verdict(at: .zero) { wakeAt = min(wakeAt, until) }
-        if hasInputEnded { return min(wakeAt, lastPing.advanced(by: settings.keepAliveInterval)) }
-        let silent = inFlight.isEmpty || isPinged ? settings.idleTimeout : settings.idleTimeout / 2
-        wakeAt = min(wakeAt, lastReceived.advanced(by: silent))
+        var wakeAt = min(blockedUntil, silenceAt)
+        // The verdict waits until the same point in time, whenever it is asked.
+        if isWithinFrame, case .wait(let until) = pace.verdict(at: .zero) { wakeAt = min(wakeAt, until) }
         guard !inFlight.isEmpty else { return wakeAt }
         for request in inFlight.values where request.deadline < wakeAt { wakeAt = request.deadline }
         let starved = outbox.starvedSince

@@ -107,6 +107,7 @@ struct BinaryOutbox {
         replies[id]?.waitingByteCount = 0
         replies[id]?.stored = nil
         replies[id]?.head = nil
+        replies[id]?.starvedSince = .never
         replies[id]?.ending = .broken(error)
         queue(id)
     }
@@ -194,13 +195,12 @@ struct BinaryOutbox {
     ) throws(RecordingError) -> Bool {
         guard byteMax > 0 else { return false }
         guard events else { return try reader.cursor.render(into: &output, byteMax: byteMax) }
-        // A chunk without bytes, such as one that was there for its usage alone, has no frame.
-        while let piece = try reader.cursor.next(into: &output, byteMax: byteMax) {
-            guard piece.byteCount > 0 else { continue }
-            if piece.endsChunk { flags.insert(.eventEnd) }
-            return false
+        // A chunk of which nothing is shown is no event: a frame without payload would be the end.
+        guard try !reader.cursor.isAtEnd(), let piece = try reader.cursor.next(into: &output, byteMax: byteMax) else {
+            return true
         }
-        return true
+        if piece.endsChunk { flags.insert(.eventEnd) }
+        return try reader.cursor.isAtEnd()
     }
 
     private static func appendPieces(

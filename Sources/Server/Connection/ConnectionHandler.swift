@@ -102,7 +102,8 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
     private func happened(_ event: (inout Machine, Instant, inout ConnectionTurn) -> Void) {
         let now = clock.now
         event(&machine, now, &loop.turn)
-        guard let context else { return }
+        // What nobody carries out must not become another connection's.
+        guard let context else { return loop.turn.removeAll() }
         perform(context, at: now)
     }
 
@@ -128,8 +129,10 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
         hasWritten = true
         unsent += loop.turn.output.count
         let bytes = loop.turn.output.withUnsafeBytes { context.channel.allocator.buffer(bytes: $0) }
-        context.write(wrapOutboundOut(bytes), promise: nil)
+        // Taken out before it is written: a write that is more than the channel likes to hold is reported before it
+        // returns, and what still lay here would be written again.
         loop.turn.output.removeAll(keepingCapacity: loop.turn.output.capacity <= LoopTurn.outputKeptMax)
+        context.write(wrapOutboundOut(bytes), promise: nil)
     }
 
     private func flush(_ context: ChannelHandlerContext) {
@@ -231,8 +234,10 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
 
     private func closed() {
         machine.closed(into: &loop.turn)
-        for number in loop.turn.hangUps { exchanges[number]?.hangUp() }
+        let hangUps = loop.turn.hangUps
+        // All connections of the thread share it: empty before anybody else is told anything.
         loop.turn.removeAll()
+        for number in hangUps { exchanges[number]?.hangUp() }
         owed = []
         for exchange in exchanges.values { exchange.closed() }
         exchanges.removeAll()

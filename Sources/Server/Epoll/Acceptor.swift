@@ -52,8 +52,12 @@ final class Acceptor: Sendable {
             if let timeout = unacknowledgedMax() { new.configureTCP(unacknowledgedMax: timeout) }
             return .admitted(new)
         case .failure(let error):
-            guard error.number == EMFILE || error.number == ENFILE else { return .nobody }
-            return useSpare()
+            switch error.number {
+            case EMFILE, ENFILE: return useSpare()
+            // The listener is still ready: it would be told again at once.
+            case ENOBUFS, ENOMEM: return .exhausted
+            default: return .nobody
+            }
         }
     }
 

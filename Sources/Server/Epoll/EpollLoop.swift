@@ -195,6 +195,8 @@ public final class EpollLoop: @unchecked Sendable {
         case .stopAccepting:
             hasStoppedAccepting = true
             for acceptor in acceptors { poll.remove(acceptor.socket.descriptor) }
+            // The last loop that lets go of a listener closes it: whoever comes now is refused, not left waiting.
+            acceptors = []
         case .leave:
             for slot in slots { slot.connection?.leave() }
         case .closeAll:
@@ -260,8 +262,10 @@ public final class EpollLoop: @unchecked Sendable {
         guard let first = timers.min else { return }
         let now = front.clock.now
         guard first.at <= now else { return }
-        while let next = timers.min, next.at <= now {
-            timers.removeMin()
+        // What is set meanwhile comes another time, so that nobody keeps the others from their turn.
+        var due: [Timer] = []
+        while let next = timers.min, next.at <= now { due.append(timers.removeMin()) }
+        for next in due {
             guard next.slot >= 0 else {
                 if !hasStoppedAccepting { listen(to: -1 - next.slot) }
                 continue

@@ -53,6 +53,8 @@ final class MachineConnection<Machine: ConnectionMachine>: SocketConnection {
     // MARK: What happens on the socket
 
     override func readable(into room: UnsafeMutableRawBufferPointer) {
+        // The same event may have been told as writable before, and have ended it: its descriptor may be another's now.
+        guard !isClosed else { return }
         let now = front.clock.now
         switch socket.receive(into: room) {
         case .bytes(let count):
@@ -108,8 +110,10 @@ final class MachineConnection<Machine: ConnectionMachine>: SocketConnection {
         guard !isClosed else { return }
         isClosed = true
         machine.closed(into: &loop.turn)
-        for number in loop.turn.hangUps { exchanges[number]?.hangUp() }
+        let hangUps = loop.turn.hangUps
+        // All connections of the loop share it: empty before anybody else is told anything.
         loop.turn.removeAll()
+        for number in hangUps { exchanges[number]?.hangUp() }
         for exchange in exchanges.values { exchange.closed() }
         for debt in owed { debt.exchange.closed() }
         exchanges.removeAll()

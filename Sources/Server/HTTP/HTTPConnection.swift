@@ -329,6 +329,10 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
             blockedSince = now
         }
         self.unsent = unsent
+        // The last reply has as long as it is being taken.
+        if hasTaken, case .ending(let lingers, _) = phase {
+            phase = .ending(lingers: lingers, until: now.advanced(by: limits.writeTimeout))
+        }
         if unsent == 0, serving == nil { takeCarry(at: now, into: &turn) }
     }
 

@@ -29,7 +29,12 @@ public struct ErrorFrame: Error, Hashable, Sendable {
     ///
     /// - Parameter message: for people; must hold nothing of a prompt, an answer or a credential.
     public init(_ code: ErrorCode, message: String, retryAfter: Duration? = nil) {
-        let type = code.rawValue < 40 ? "protocol_error" : "invalid_request_error"
+        let type: String
+        switch code {
+        case .cancelled: type = "cancelled"
+        case .draining, .lagged, .limited: type = "overloaded"
+        default: type = code.rawValue < 40 ? "protocol_error" : "invalid_request_error"
+        }
         self.init(
             code, ErrorReply(status: code.status, message: message, type: type, code: code.name, retryAfter: retryAfter)
         )

@@ -40,6 +40,8 @@ public struct FrameDecoder: Hashable, Sendable {
     private var skipped = 0
     /// How many bytes from the offset on there must be before it is worth asking again. At least 1.
     public private(set) var neededByteCount: Int
+    /// Whether it is within a payload that was refused.
+    public var isSkipping: Bool { skipped > 0 }
 
     public init(readingFrom sender: Sender, limits: BinaryLimits = BinaryLimits()) {
         self.sender = sender

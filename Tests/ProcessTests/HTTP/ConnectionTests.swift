@@ -111,6 +111,41 @@ extension RealProcesses {
             #expect(grown < 50 * size)
         }
 
+        @Test(
+            "an answer of any size comes whole out of memory, and so does the one pipelined behind it",
+            arguments: [2_000, 8_000, 15_000])
+        func largeAnswers(tokenCount: Int) throws {
+            let scene = try Scene("--tokens", "\(tokenCount)")
+            let chats = [Chat("large"), Chat("large and streamed", stream: true)]
+            for chat in chats { _ = try scene.ask(chat) }
+            let connection = try scene.sidecar.connect()
+
+            connection.send((chats + chats).flatMap { RawRequest.post(body: $0.body) })
+            let replies = try (0..<4).map { _ in try connection.reply() }
+
+            #expect(
+                zip(replies, chats + chats).compactMap { Verifier(tokenCount: tokenCount).complaint($0, to: $1) } == [])
+            #expect(replies.allSatisfy { $0["x-cache"] == "HIT" })
+        }
+
+        @Test("with no descriptor left the process waits without spinning, and goes on when there is one")
+        func noDescriptorLeft() throws {
+            let provider = try Provider()
+            let launcher = ["/bin/sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"]
+            let sidecar = try Sidecar(SidecarSettings(upstream: provider.url), under: launcher)
+            _ = try sidecar.ask(Chat("before the flood"))
+
+            var connections = try (0..<200).map { _ in try sidecar.connect() }
+            let before = try sidecar.processorTime()
+            _ = eventually(within: .milliseconds(1_500)) { false }
+            let busy = try sidecar.processorTime() - before
+            connections.removeAll()
+            let isServedAgain = eventually { (try? sidecar.ask(Chat("before the flood")).status) == 200 }
+
+            #expect(busy < 0.4)
+            #expect(isServedAgain)
+        }
+
         @Test("an empty line behind the last request of a connection costs no reply")
         func emptyLineBehind() throws {
             let scene = try Scene("--json-ms", "100")

@@ -4,12 +4,15 @@ import Glibc
 final class RawConnection {
     private var descriptor: Int32
     private var reader = ReplyReader()
+    /// False for what is no HTTP: then only the bytes are kept.
+    private let readsReplies: Bool
     /// Everything that has come, as it came.
     private(set) var received: [UInt8] = []
     private(set) var isClosedByPeer = false
 
     /// - Parameter receiveBuffer: how much the kernel takes for a caller who does not read.
-    init(to address: SocketAddress, receiveBuffer: Int32? = nil) throws {
+    init(to address: SocketAddress, receiveBuffer: Int32? = nil, readsReplies: Bool = true) throws {
+        self.readsReplies = readsReplies
         descriptor = try address.makeSocket()
         if var size = receiveBuffer {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
@@ -73,7 +76,7 @@ final class RawConnection {
             return false
         }
         received += piece[..<count]
-        reader.feed(piece[..<count])
+        if readsReplies { reader.feed(piece[..<count]) }
         return true
     }
 

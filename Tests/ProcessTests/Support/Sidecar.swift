@@ -16,6 +16,10 @@ struct SidecarSettings {
 
     init(upstream url: String? = nil) {
         if let url { upstreams = [["name": "provider", "url": url]] }
+        // All tests once more with the other driver.
+        if let driver = ProcessInfo.processInfo.environment["SAMOVAR_TEST_HTTP_DRIVER"] {
+            listen["http_driver"] = driver
+        }
     }
 
     /// Changed as the test wants it.
@@ -66,6 +70,22 @@ final class Sidecar: Sendable {
             throw HarnessError.odd("no VmRSS")
         }
         return kibibytes << 10
+    }
+
+    /// How many descriptors it has open.
+    func descriptorCount() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processID)/fd").count
+    }
+
+    /// How much processor time it has used, in seconds.
+    func processorTime() throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process.processID)/stat", encoding: .utf8)
+        // The name in brackets may hold blanks; user and system time are the 12th and 13th fields behind it.
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
+            throw HarnessError.odd("no times in stat")
+        }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     private let folder: TemporaryFolder

@@ -56,7 +56,7 @@ private func meanwhile<Value: Sendable>(
 extension RealProcesses {
     /// The Swift client and the sidecar, over the binary protocol.
     @Suite("the Swift client")
-    struct BinaryClient {
+    struct SwiftClient {
         static let drivers = ["nio", "epoll"]
 
         private func scene(_ flags: String..., driver: String = "epoll", limits: [String: String] = [:]) throws -> Scene
