@@ -96,7 +96,9 @@ final class RawConnection {
     /// The next reply, read to its end or to the connection's.
     func reply(within length: Duration = .patience) throws -> HTTPReply {
         guard reads(within: length, until: { $0.reader.isDone }) || isClosedByPeer, let reply = reader.reply else {
-            throw HarnessError.noReply("got \(String(decoding: received.prefix(400), as: UTF8.self).debugDescription)")
+            let start = String(decoding: received.prefix(400), as: UTF8.self).debugDescription
+            throw HarnessError.noReply(
+                "got \(received.count) bytes, \(isClosedByPeer ? "then the end" : "and no end"): \(start)")
         }
         reader.next()
         return reply
