@@ -441,7 +441,7 @@ extension RealProcesses {
             try Sidecar(upstream: provider.url) {
                 $0.listen["binary"] = "unix:\(path)"
                 $0.listen["binary_driver"] = driver
-                $0.drain = ["accept_for": "0s", "grace": "20s"]
+                $0.drain = ["accept_for": "0s", "grace": "60s"]
             }
         }
 
@@ -472,13 +472,15 @@ extension RealProcesses {
             arguments: drivers)
         func drain(driver: String) async throws {
             let folder = try TemporaryFolder()
-            let provider = try Provider("--token-ms", "30", "--tokens", "300")
+            let provider = try Provider("--token-ms", "30", "--tokens", "60")
             let first = try sidecar(at: folder.file("s"), provider, driver: driver)
             let client = try first.client { $0.reachTimeout = .seconds(20) }
             let chat = Chat("to the end", stream: true)
             var reading = try await client.stream(chat.bytes).makeAsyncIterator()
             var bytes = try await reading.next() ?? []
 
+            // The stream stands still until its end may come.
+            provider.process.send(SIGSTOP)
             first.process.send(SIGTERM)
             // Until the sidecar has said that it leaves it answers; from then on there is nobody to answer.
             var probe = SamovarClient.Options(timeout: .milliseconds(200))
@@ -486,13 +488,12 @@ extension RealProcesses {
             while await failing({ try await client.ask(Chat("probe").bytes, options: probe) })?.code == .notCached {}
             let second = try sidecar(at: folder.file("s"), provider, driver: driver)
             try await client.ping()
-            let isStillReading = first.process.hasEnded() == nil
             let connectionCount = try second.connectionCount
+            provider.process.send(SIGCONT)
             while let event = try await reading.next() { bytes += event }
 
-            #expect(isStillReading)
             #expect(connectionCount == 1)
-            #expect(complaint(bytes, to: chat, tokens: 300) == nil)
+            #expect(complaint(bytes, to: chat, tokens: 60) == nil)
             #expect(first.process.ends() == .exited(0))
         }
 

@@ -49,11 +49,15 @@ struct ClientConnection {
     private var lastReceived: Instant
     private var lastSent: Instant
     private var lastPing: Instant
+    /// Since the socket last took all that there was.
+    private var pongCount = 0
     /// The first PING since something came.
     private var pingedAt: Instant?
     /// Whether the server has done more than to greet.
     private(set) var hasServed = false
 
+    /// PONGs that may wait for a server that takes no bytes (Protocol.md §8.5).
+    static let pongMax = 1_024
     /// Callers' PINGs that may be on their way at once.
     static let pingMax = 16
     /// Pings are never closer than this, whatever the server's idle_timeout is.
@@ -159,6 +163,9 @@ struct ClientConnection {
         end(failure, requests: failure, into: &turn)
     }
 
+    /// The socket takes bytes: what was sent is no longer ours to keep.
+    mutating func wrote() { pongCount = 0 }
+
     /// No more bytes will come.
     mutating func inputEnded(into turn: inout ClientTurn) {
         lose("the connection ended", into: &turn)
@@ -223,6 +230,10 @@ struct ClientConnection {
             switch Opcode(rawValue: header.opcode) {
             case .helloReply?: try greeted(try HelloReply(payload, limits: decoder.limits))
             case .ping?:
+                pongCount += 1
+                guard pongCount <= Self.pongMax else {
+                    throw PendingReply.Breach(reason: "PING after PING, and no PONG is taken")
+                }
                 Frames.append(.pong, cookie: PingCookie(payload), to: &turn.output)
                 lastSent = now
             case .pong?: answered(PingCookie(payload), into: &turn)

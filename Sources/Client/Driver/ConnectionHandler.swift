@@ -74,6 +74,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         driver.changed(self)
+        if context.channel.isWritable { machine?.wrote() }
         context.fireChannelReadComplete()
     }
 

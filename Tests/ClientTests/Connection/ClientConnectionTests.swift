@@ -204,6 +204,23 @@ struct ClientConnectionTests {
         #expect(stage.heard.first?.payload == [77, 0, 0, 0, 0, 0, 0, 0])
     }
 
+    @Test("keeps a bounded number of PONGs for a server that sends PING after PING and takes nothing")
+    func manyPings() throws {
+        var stage = try Stage.greeted()
+        var ping: [UInt8] = []
+        Frames.append(.ping, cookie: PingCookie(1), to: &ping)
+        let many = Array(repeating: ping, count: ClientConnection.pongMax).joined()
+
+        stage.receive(many)
+        stage.wrote()
+        stage.receive(many)
+        let isFine = !stage.connection.isOver
+        stage.receive(ping)
+
+        #expect(isFine)
+        #expect(stage.connection.failure?.code == .protocolBreach)
+    }
+
     // MARK: Digests
 
     @Test("asks by digest first, and sends the body with it under the same id where it is needed")

@@ -83,6 +83,8 @@ struct Stage {
         collect()
     }
 
+    mutating func wrote() { connection.wrote() }
+
     mutating func pass(_ duration: Duration) {
         now = now.advanced(by: duration)
         guard now >= connection.wakeAt else { return }
