@@ -10,7 +10,8 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "samovar",
     products: [
-        .executable(name: "samovar", targets: ["samovar"])
+        .executable(name: "samovar", targets: ["samovar"]),
+        .library(name: "SamovarClient", targets: ["SamovarClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
@@ -82,12 +83,22 @@ let package = Package(
             path: "Sources/Server", swiftSettings: strict),
         .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
 
+        // The binary protocol from the other side, for applications. Start at SamovarClient.swift.
+        .target(
+            name: "SamovarClient",
+            dependencies: [
+                "SamovarCore", "SamovarWire",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Sources/Client", swiftSettings: strict),
+
         // The executable: reads the configuration, wires the parts, runs; the subcommands.
         .executableTarget(
             name: "samovar",
             dependencies: [
                 "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP",
-                "SamovarStoreRedis",
+                "SamovarStoreRedis", "SamovarClient",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -125,6 +136,14 @@ let package = Package(
             name: "key-speed", dependencies: ["SamovarCore", .product(name: "Crypto", package: "swift-crypto")],
             path: "tools/bench/key", swiftSettings: strict),
 
+        // The load that tools/bench/peers puts on the sidecar and on its rivals alike.
+        .executableTarget(
+            name: "peer-load",
+            dependencies: [
+                "SamovarCore", "SamovarWire", "CEpoll", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            path: "tools/bench/peers/load", swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -152,18 +171,32 @@ let package = Package(
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/StoreRedisTests", swiftSettings: strict),
         .testTarget(
+            name: "SamovarUpstreamHTTPTests",
+            dependencies: [
+                "SamovarUpstreamHTTP",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
+        .testTarget(
             name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
             swiftSettings: strict),
         .testTarget(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
+        .testTarget(
+            name: "ClientTests", dependencies: ["SamovarClient", "SamovarCore", "SamovarWire", "TestSupport"],
+            path: "Tests/ClientTests", swiftSettings: strict),
         // The real executables, a real Redis and real sockets, tried to be broken.
         .testTarget(
-            name: "ProcessTests", dependencies: ["samovar", "provider", "SamovarCore", "SamovarWire", "TestSupport"],
+            name: "ProcessTests",
+            dependencies: ["samovar", "provider", "SamovarClient", "SamovarCore", "SamovarWire", "TestSupport"],
             path: "Tests/ProcessTests", exclude: ["openai_client.py", "binary_client.py"], swiftSettings: strict),
     ]
 )

@@ -1,6 +1,6 @@
 /// The stored form of an answer's chunks: each is written as what differs from the one before it.
 ///
-///     chunk   := [ usage ]  ( repeat | 0xF0 wide repeat | 0xF1 operations )
+///     chunk   := [ usage ]  ( repeat | 0xF0 wide repeat | 0xF1 operations | 0xF5 plain )
 ///     usage   := 0xF2 nowhere  |  0xF3 whole  |  0xF4 fromEnd count
 ///
 /// **Repeat**: the chunk before with other bytes in its *holes*, which are the pieces that were new in it. A stream's
@@ -21,6 +21,9 @@
 ///     source    := zigzag of the shift * 2 | 0 in the chunk before: from where the last copy ended + new bytes since
 ///                                          | 1 in the dictionary: from where the last copy out of it ended
 ///
+/// **Plain**: all bytes that follow, as they are; the recording ends with them. A body is one chunk, and is asked for far
+/// more often than it is stored: it is kept so that a hit is one copy.
+///
 /// All other numbers are LEB128. Where usage is not given it is where it was, moved by the holes behind it.
 enum ChunkFormat {
     static let wideRepeat: UInt8 = 0xF0
@@ -28,6 +31,7 @@ enum ChunkFormat {
     static let usageNowhere: UInt8 = 0xF2
     static let usageWhole: UInt8 = 0xF3
     static let usageMember: UInt8 = 0xF4
+    static let plain: UInt8 = 0xF5
     static let noCopy: UInt8 = 0
     static let copyRest: UInt8 = 1
     /// A shorter copy costs as much as it saves.
@@ -69,6 +73,15 @@ struct ChunkCoder: Sendable {
         }
         usage = chunk.usage
         previous = bytes
+    }
+
+    /// The one chunk of a body.
+    static func plain(_ chunk: Chunk) -> [UInt8] {
+        var coded: [UInt8] = []
+        coded.reserveCapacity(chunk.bytes.count + 1)
+        coded.append(ChunkFormat.plain)
+        coded.append(contentsOf: chunk.bytes)
+        return coded
     }
 
     private mutating func take(_ coded: [UInt8], _ holes: [Range<Int>]) {

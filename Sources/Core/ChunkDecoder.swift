@@ -40,7 +40,7 @@ struct ChunkDecoder {
         var reader = CodedReader(coded, index: begin)
         var control = try reader.byte()
         var isUsageGiven = false
-        while control > ChunkFormat.operations {
+        while control > ChunkFormat.operations, control != ChunkFormat.plain {
             isUsageGiven = true
             switch control {
             case ChunkFormat.usageNowhere: usage = .nowhere
@@ -51,9 +51,11 @@ struct ChunkDecoder {
             control = try reader.byte()
         }
         let made =
-            control == ChunkFormat.operations
-            ? try operations(&reader, previous, holes, output)
-            : try repeated(control, &reader, previous, holes, output, movesUsage: !isUsageGiven)
+            switch control {
+            case ChunkFormat.operations: try operations(&reader, previous, holes, output)
+            case ChunkFormat.plain: plain(&reader, output)
+            default: try repeated(control, &reader, previous, holes, output, movesUsage: !isUsageGiven)
+            }
         guard let made else {
             usage = usageBefore
             return nil
@@ -63,6 +65,15 @@ struct ChunkDecoder {
         }
         index = reader.index
         return made
+    }
+
+    /// All that is left, as it is.
+    private mutating func plain(_ reader: inout CodedReader, _ output: UnsafeMutableRawBufferPointer) -> Int? {
+        let count = reader.remaining
+        guard count <= output.count, let target = output.baseAddress else { return count == 0 ? 0 : nil }
+        reader.copyAll(to: target)
+        holeCount = .max
+        return count
     }
 
     /// The chunk before, with other bytes in its holes.
@@ -234,6 +245,12 @@ private struct CodedReader {
     }
 
     /// Copies the next `count` bytes, of which the caller knows that they are there.
+    mutating func copyAll(to target: UnsafeMutableRawPointer) {
+        guard let base = bytes.baseAddress else { return }
+        target.copyMemory(from: base + index, byteCount: remaining)
+        index = bytes.count
+    }
+
     @inline(__always)
     mutating func copy(_ count: Int, to target: UnsafeMutableRawPointer) {
         guard let base = bytes.baseAddress else { return }

@@ -62,6 +62,8 @@ public struct Recorder: Sendable {
     private let form: Form
     private let usageAsked: Bool
     private var coder = ChunkCoder()
+    /// The only chunk so far, of a body: where no other comes it is stored as it is.
+    private var only: Chunk?
     private var chunkCount = 0
     private var rawByteCount = 0
 
@@ -71,7 +73,12 @@ public struct Recorder: Sendable {
     }
 
     public mutating func append(_ chunk: Chunk) {
-        coder.append(chunk)
+        if form == .body, chunkCount == 0, chunk.usage == .nowhere {
+            only = chunk
+        } else {
+            if let first = only.take() { coder.append(first) }
+            coder.append(chunk)
+        }
         chunkCount += 1
         rawByteCount += chunk.bytes.count
     }
@@ -79,6 +86,6 @@ public struct Recorder: Sendable {
     public consuming func finish() -> Recording {
         Recording(
             form: form, usageAsked: usageAsked, chunkCount: chunkCount, rawByteCount: rawByteCount,
-            coded: coder.finish())
+            coded: only.map(ChunkCoder.plain) ?? coder.finish())
     }
 }

@@ -6,6 +6,10 @@ extension Recording {
     ///
     /// - Throws: `RecordingError` where the coded bytes are damaged; then the output is as it was.
     public func render(into output: inout OutputBuffer, withUsage: Bool) throws(RecordingError) {
+        if isPlain {
+            guard rawByteCount == coded.count - 1 else { throw .damaged }
+            return output.append(coded[1...])
+        }
         let before = output.count
         var pass = RenderingPass(self, withUsage: withUsage)
         _ = output.reserve(pass.likelyByteCount)
@@ -22,6 +26,9 @@ extension Recording {
             throw error
         }
     }
+
+    /// One chunk, stored as it is.
+    private var isPlain: Bool { chunkCount == 1 && coded.first == ChunkFormat.plain }
 
     /// All chunks, one after the other, as a caller is to see them. O(raw bytes).
     public func rendered(withUsage: Bool) throws(RecordingError) -> [UInt8] {

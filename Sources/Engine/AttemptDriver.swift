@@ -27,6 +27,8 @@ final class AttemptLog: Sendable {
         var usage: Usage?
     }
 
+    /// On whose behalf it is made: gone when it is given up.
+    let caller = Caller()
     private let attempt: Attempt
     private let state: Lock<State>
 
@@ -84,20 +86,18 @@ final class AttemptLog: Sendable {
 struct AttemptDriver: Sendable {
     let clock: any MonotonicClock
     let metrics: Metrics
+    let watch: DeadlineWatch
 
     func run(_ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight) async -> AttemptLog.Outcome {
         let log = AttemptLog(attempt, startedAt: clock.now)
-        let outcome = await withTaskGroup(of: AttemptLog.Outcome.self) { racing in
-            racing.addTask { await call(attempt, at: member, for: flight, log) }
-            racing.addTask { await watch(log) }
-            racing.addTask {
-                for await _ in flight.abandonment() {}
-                return .abandoned
-            }
-            // The first to end decides; the others are cancelled, and the call is given up at once.
-            let first = await racing.next() ?? .abandoned
-            racing.cancelAll()
-            return first
+        let caller = log.caller
+        flight.makesAttempt(for: caller)
+        watch.begin(log)
+        defer { watch.end(log) }
+        let outcome = await withTaskCancellationHandler {
+            await call(attempt, at: member, for: flight, log)
+        } onCancel: {
+            caller.hangUp(.draining)
         }
         count(outcome, at: member)
         return outcome
@@ -107,7 +107,9 @@ struct AttemptDriver: Sendable {
         _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, _ log: AttemptLog
     ) async -> AttemptLog.Outcome {
         do throws(Failure) {
-            try await member.upstream.attempt(attempt) { event throws(Failure) in
+            try await member.upstream.attempt(attempt, for: log.caller) { event throws(Failure) in
+                // What still comes after it was given up is for nobody.
+                if let reason = log.caller.gone { throw reason }
                 switch event {
                 case .began(let form): flight.began(form, usageAsked: log.began(form))
                 case .chunk(let chunk, let facts):
@@ -116,22 +118,16 @@ struct AttemptDriver: Sendable {
                 case .keepAlive: break
                 }
             }
-            return log.finish()
+            guard let reason = log.caller.gone else { return log.finish() }
+            return givenUp(reason, flight)
         } catch {
-            return .failed(Task.isCancelled ? .draining : error)
+            // Why it was given up, where it was; what the transport makes of that is no matter.
+            return log.caller.gone.map { givenUp($0, flight) } ?? .failed(error)
         }
     }
 
-    /// Sleeps until a deadline has passed; each token moves it on.
-    private func watch(_ log: AttemptLog) async -> AttemptLog.Outcome {
-        while true {
-            do {
-                try await clock.sleep(until: log.lookAgain(after: clock.now))
-            } catch {
-                return .failed(.draining)
-            }
-            if let wait = log.passed(at: clock.now) { return .failed(.timedOut(wait)) }
-        }
+    private func givenUp(_ reason: Failure, _ flight: SharedFlight) -> AttemptLog.Outcome {
+        flight.isAbandoned ? .abandoned : .failed(reason)
     }
 
     private func count(_ outcome: AttemptLog.Outcome, at member: UpstreamPool.Member) {

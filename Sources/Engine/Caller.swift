@@ -2,7 +2,8 @@ import SamovarCore
 
 /// One caller's presence: it may go away at any time, and its seat on a flight with it.
 ///
-/// Made by a front, which hangs up when the connection closes or the caller's own deadline passes.
+/// Made by a front, which hangs up when the connection closes or the caller's own deadline passes. A flight is the
+/// caller of its upstream in the same way: it goes when nobody is left to read, or when a deadline has passed.
 public final class Caller: Sendable {
     private struct State {
         var reason: Failure?

@@ -8,6 +8,9 @@ public protocol MonotonicClock: Sendable {
     var wallNow: WallTime { get }
     /// Returns at `deadline`, or throws `CancellationError` at once when the task is cancelled.
     func sleep(until deadline: Instant) async throws
+    /// Calls the body then, from any thread; or never, where the process ends first. It cannot be taken back: what
+    /// comes to nothing is found out by the body.
+    func call(at instant: Instant, _ body: @escaping @Sendable () -> Void)
 }
 
 /// The system's clocks. Goes on while the host is suspended, so nothing outlives its time in a sleep.
@@ -31,5 +34,13 @@ public struct SystemClock: MonotonicClock {
         guard length > .zero else { return }
         // A day at most: "never" is further than the runtime's own timers reach. Who sleeps longer looks again.
         try await Task.sleep(for: min(length, Duration.seconds(86_400)), clock: .continuous)
+    }
+
+    public func call(at instant: Instant, _ body: @escaping @Sendable () -> Void) {
+        // Without a parent: nobody waits for it, and it holds nothing but the body.
+        Task {
+            try? await sleep(until: instant)
+            body()
+        }
     }
 }

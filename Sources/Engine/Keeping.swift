@@ -63,7 +63,7 @@ extension Pipeline {
         let startedAt = clock.now
         let log = AttemptLog(attempt, startedAt: startedAt)
         do throws(Failure) {
-            try await given.attempt(attempt) { [clock] event throws(Failure) in
+            try await given.attempt(attempt, for: log.caller) { [clock] event throws(Failure) in
                 switch event {
                 case .began(let form): _ = log.began(form)
                 case .chunk(let chunk, let facts): log.add(chunk, facts, at: clock.now)

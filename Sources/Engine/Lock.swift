@@ -38,6 +38,7 @@ import Synchronization
 #else
     /// Guards a state: one at a time. Never held across a suspension, a callback or a log line.
     public struct Lock<State: ~Copyable>: ~Copyable, Sendable {
+        // Seen by other modules' optimisers: without it each of their locks is a call of an unspecialised function.
         @usableFromInline let mutex: Mutex<State>
 
         @inlinable

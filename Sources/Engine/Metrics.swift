@@ -12,13 +12,14 @@ public struct Histogram: Sendable {
 
     public init() {}
 
-    public func observe(_ duration: Duration) {
+    /// - Parameter count: how many things took that long.
+    public func observe(_ duration: Duration, count: Int = 1) {
         let nanoseconds = Int(duration.nanoseconds)
         let bounds = Self.nanosecondBounds
         let lane = Lane.current
-        if let bucket = bounds.firstIndex(where: { nanoseconds <= $0 }) { tally.add(1, at: bucket, in: lane) }
-        tally.add(nanoseconds, at: bounds.count, in: lane)
-        tally.add(1, at: bounds.count + 1, in: lane)
+        if let bucket = bounds.firstIndex(where: { nanoseconds <= $0 }) { tally.add(count, at: bucket, in: lane) }
+        tally.add(nanoseconds * count, at: bounds.count, in: lane)
+        tally.add(count, at: bounds.count + 1, in: lane)
     }
 
     public struct Snapshot: Sendable {

@@ -30,6 +30,7 @@ public final class Pipeline: Sendable {
     public let l1: MemoryCache
     let store: (any Store)?
     let upstreams: UpstreamPool
+    private let attempts: AttemptDriver
     private let flights: Flights
     let clock: any MonotonicClock
     let settings: Lock<Settings>
@@ -64,6 +65,7 @@ public final class Pipeline: Sendable {
         self.upstreams = upstreams
         self.clock = clock
         self.metrics = metrics
+        attempts = AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock))
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -79,19 +81,33 @@ public final class Pipeline: Sendable {
 
     // MARK: Callers
 
-    /// The answer that L1 has for this caller, without a task or a suspension.
-    public func look(_ request: Request) -> Reply? {
-        guard request.sharing == .stored, !request.controls.noCache else { return nil }
-        let now = clock.now
-        guard let stored = l1.get(request.key, at: now) else { return nil }
-        return reply(stored, to: request, hit: .l1Hit, at: now)
+    /// The answer that L1 has for this caller, without a task or a suspension. Not counted: see `HitTally`.
+    public func find(_ request: Request, at now: Instant) -> (StoredAnswer, Provenance)? {
+        guard request.sharing == .stored else { return nil }
+        return find(request.key, request.controls, at: now)
+    }
+
+    /// The same for a call of which only the key is at hand.
+    public func find(_ key: RequestKey, _ controls: Controls, at now: Instant) -> (StoredAnswer, Provenance)? {
+        guard !controls.noCache, let stored = l1.get(key, at: now),
+            let result = Self.result(of: stored, for: controls, hit: .l1Hit, at: now)
+        else { return nil }
+        return (stored, Self.provenance(of: stored, result, at: now))
+    }
+
+    /// Counts what was answered out of memory in one turn of a loop, with what it saved.
+    public func count(_ tally: borrowing HitTally, taking duration: Duration) {
+        metrics.count(tally, taking: duration, prices: tally.isEmpty ? PriceTable() : settings.withLock { $0.prices })
     }
 
     /// Answers one request. Leaving `deliver` is leaving the flight; so is the caller's going away.
     public func serve<Result, DeliveryFailure: Error>(
         _ request: Request, for caller: Caller, deliver: (Reply) async throws(DeliveryFailure) -> Result
     ) async throws(DeliveryFailure) -> Result {
-        if let reply = look(request) { return try await deliver(reply) }
+        if let (stored, provenance) = find(request, at: clock.now) {
+            countSaved(stored.answer.usage, model: stored.answer.model)
+            return try await deliver(.stored(stored, provenance))
+        }
         if request.controls.onlyIfCached { return try await deliver(await cachedElsewhere(request)) }
         // Twice at most: an answer found by a flight for all may be too old for this one, who then flies anew.
         if let result = try await follow(request, caller, mustBeNew: request.controls.noCache, deliver: deliver) {
@@ -122,18 +138,19 @@ public final class Pipeline: Sendable {
 
     /// Waits until it is known what the flight brings: the whole answer, or a stream's first chunk.
     private func settle(_ request: Request, _ seat: Flights.Seat) async -> Reply? {
-        var chunks: [Chunk] = []
+        // Who wants a body has no use for pieces of it, and is not woken for them.
+        var index = request.form == .stream ? 0 : Flight<SharedFlight.Waiter>.end
         while true {
-            switch await seat.flight.next(at: chunks.count, for: seat.follower) {
-            case .deliver(let chunk):
-                chunks.append(chunk)
-                guard request.form == .stream, case .upstream(.stream, let usageAsked)? = seat.flight.origin else {
+            switch await seat.flight.next(at: index, for: seat.follower) {
+            case .deliver:
+                guard case .upstream(.stream, let usageAsked)? = seat.flight.origin else {
+                    index = Flight<SharedFlight.Waiter>.end
                     continue
                 }
                 let live = LiveAnswer(usageAsked: usageAsked, flight: seat.flight, follower: seat.follower)
                 return .live(live, provenance(of: seat, request))
             case .end(.complete):
-                return landed(request, seat, chunks)
+                return landed(request, seat)
             case .end(.failed(let failure)):
                 return standIn(for: request, after: failure) ?? .failed(failure, isFollower: !seat.isLeader)
             case .wait:
@@ -142,14 +159,15 @@ public final class Pipeline: Sendable {
         }
     }
 
-    private func landed(_ request: Request, _ seat: Flights.Seat, _ chunks: [Chunk]) -> Reply? {
+    private func landed(_ request: Request, _ seat: Flights.Seat) -> Reply? {
         switch seat.flight.origin {
         case .stored(let stored, let result)?:
             return reply(stored, to: request, hit: result, at: clock.now)
         case .upstream(let form, let usageAsked)?:
             if !seat.isLeader { countSaved(seat.flight.usage, model: request.model) }
             return .whole(
-                WholeAnswer(form: form, usageAsked: usageAsked, chunks: chunks), provenance(of: seat, request))
+                WholeAnswer(form: form, usageAsked: usageAsked, chunks: seat.flight.chunks),
+                provenance(of: seat, request))
         case nil:
             return .failed(.cut, isFollower: !seat.isLeader)
         }
@@ -162,14 +180,19 @@ public final class Pipeline: Sendable {
 
     /// A stored answer as this caller may have it; nil where it may not.
     private func reply(_ stored: StoredAnswer, to request: Request, hit: ServeResult, at now: Instant) -> Reply? {
-        let result: ServeResult
-        switch stored.freshness.verdict(for: request.controls, at: now) {
-        case .fresh: result = hit
-        case .stale: result = .stale
-        case .expired, .dead: return nil
-        }
+        guard let result = Self.result(of: stored, for: request.controls, hit: hit, at: now) else { return nil }
         countSaved(stored.answer.usage, model: stored.answer.model)
         return .stored(stored, Self.provenance(of: stored, result, at: now))
+    }
+
+    private static func result(
+        of stored: StoredAnswer, for controls: Controls, hit: ServeResult, at now: Instant
+    ) -> ServeResult? {
+        switch stored.freshness.verdict(for: controls, at: now) {
+        case .fresh: hit
+        case .stale: .stale
+        case .expired, .dead: nil
+        }
     }
 
     private static func provenance(of stored: StoredAnswer, _ result: ServeResult, at now: Instant) -> Provenance {
@@ -226,7 +249,8 @@ public final class Pipeline: Sendable {
     private func fly(_ takeoffs: AsyncStream<Flights.Takeoff>) async {
         await withDiscardingTaskGroup { flying in
             for await takeoff in takeoffs {
-                flying.addTask { await self.fly(takeoff) }
+                // In this very turn, up to its first wait.
+                flying.addImmediateTask { await self.fly(takeoff) }
             }
         }
     }
@@ -255,8 +279,10 @@ public final class Pipeline: Sendable {
         let answer = keep(outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt).answer
         flights.unlist(takeoff)
         land(flight, outcome, isStored: answer != nil)
-        // After landing: a slow L2 holds nobody up.
-        if let answer { await store?.set(flight.request.key, answer) }
+        // After landing, and after those whom it has woken: a slow L2 holds nobody up, and no fast one either.
+        guard let answer, let store else { return }
+        await Task.yield()
+        await store.set(flight.request.key, answer)
     }
 
     /// An answer that makes the call unnecessary.
@@ -283,11 +309,11 @@ public final class Pipeline: Sendable {
         }
         let limits = settings.withLock { $0.flightLimits.answer }
         let first = upstreams.attempt(flight.request, at: member, limits: limits)
-        let outcome = await AttemptDriver(clock: clock, metrics: metrics).run(first, at: member, for: flight)
+        let outcome = await attempts.run(first, at: member, for: flight)
         guard case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: first, at: member)
         else { return outcome }
         let second = upstreams.attempt(flight.request, at: member, limits: limits)
-        return await AttemptDriver(clock: clock, metrics: metrics).run(second, at: member, for: flight)
+        return await attempts.run(second, at: member, for: flight)
     }
 
     private func land(_ flight: SharedFlight, _ outcome: AttemptLog.Outcome, isStored: Bool) {

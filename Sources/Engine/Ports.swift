@@ -17,10 +17,11 @@ public protocol Store: Sendable {
 public protocol Upstream: Sendable {
     /// Makes one attempt and hands over what comes, in order, as it comes. Returns at the answer's clean end.
     ///
-    /// Deadlines are the engine's: it cancels the task, and the call behind it is given up at once. A throw of
-    /// `receive` ends the attempt with that failure.
+    /// Deadlines are the engine's: when `caller` goes, the call is given up at once, and what it throws is no matter. A
+    /// throw of `receive` ends the attempt with that failure.
     func attempt(
-        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, for caller: Caller,
+        receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure)
 }
 

@@ -19,8 +19,8 @@ final class SharedFlight: Sendable {
         var origin: Origin?
         var usage: Usage?
         var isStored: Bool?
-        /// Finished when nobody is left to read; for the attempt that is under way.
-        var abandonment: AsyncStream<Never>.Continuation?
+        /// Hung up when nobody is left to read: on whose behalf the attempt that is under way is made.
+        var attempter: Caller?
         var isAbandoned = false
     }
 
@@ -54,23 +54,20 @@ final class SharedFlight: Sendable {
     }
 
     private func abandon() {
-        let abandonment = state.withLock { state in
+        let attempter = state.withLock { state in
             state.isAbandoned = true
-            return state.abandonment.take()
+            return state.attempter.take()
         }
-        abandonment?.finish()
+        attempter?.hangUp(.cut)
     }
 
-    /// Ends when nobody is left to read. Each attempt waits on one of its own: a stream whose reader was cancelled
-    /// has ended for all.
-    func abandonment() -> AsyncStream<Never> {
-        let (stream, continuation) = AsyncStream<Never>.makeStream()
+    /// An attempt begins; its caller goes when nobody is left to read.
+    func makesAttempt(for caller: Caller) {
         let isAbandoned = state.withLock { state in
-            state.abandonment = continuation
+            if !state.isAbandoned { state.attempter = caller }
             return state.isAbandoned
         }
-        if isAbandoned { continuation.finish() }
-        return stream
+        if isAbandoned { caller.hangUp(.cut) }
     }
 
     /// What the follower sees at `index`, once there is something to see. Returns `.wait` only to a follower whose
@@ -94,6 +91,8 @@ final class SharedFlight: Sendable {
         }
     }
 
+    /// What has come so far: all there is, once it has landed.
+    var chunks: [Chunk] { state.withLock { $0.machine.log } }
     var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
     var origin: Origin? { state.withLock { $0.origin } }
     var usage: Usage? { state.withLock { $0.usage } }

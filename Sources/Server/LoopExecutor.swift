@@ -49,6 +49,14 @@ public struct LoopClock: MonotonicClock {
         try Task.checkCancellation()
     }
 
+    public func call(at instant: Instant, _ body: @escaping @Sendable () -> Void) {
+        guard let eventLoop = MultiThreadedEventLoopGroup.currentEventLoop else {
+            return system.call(at: instant, body)
+        }
+        let length = min(max(.zero, now.duration(to: instant)), Duration.seconds(86_400))
+        eventLoop.scheduleTask(in: .nanoseconds(length.nanoseconds), body)
+    }
+
     /// One sleep: woken once, by its timer or by cancellation, whichever comes first.
     private final class Sleeper: Sendable {
         private struct State {

@@ -69,7 +69,8 @@ final class Gate: Sendable {
 
     private func report(_ outcome: Breaker.Outcome, _ reason: String, wasProbe: Bool) {
         let now = clock.now
-        let jitter = Double.random(in: 0..<1)
+        // Only a failure leads to a wait; a random number is a system call.
+        let jitter = outcome == .failed ? Double.random(in: 0..<1) : 0
         let news = state.withLock {
             $0.report(outcome, reason: reason, wasProbe: wasProbe, at: now, jitter: jitter)
         }

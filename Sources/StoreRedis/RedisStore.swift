@@ -88,7 +88,7 @@ public final class RedisStore: Store {
         guard let permit = gate.ask() else { return counters.skipped.add(1) }
         let value = StoredValue.encode(answer, for: key)
         let command = [Verb.set, keyName.bytes(key), value, Verb.px, Array(String(life).utf8)]
-        let exchange = await client.send([command], timeout: settings.timeout)
+        let exchange = await client.send([command], timeout: settings.timeout, canWait: true)
         switch exchange.outcome {
         case .failure(let failure): report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)

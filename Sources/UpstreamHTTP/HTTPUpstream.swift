@@ -11,8 +11,8 @@ import SamovarWire
 /// One provider, called over HTTP.
 ///
 /// Sends the caller's bytes less our own members, the headers that are keyed, and one credential. No redirect is
-/// followed, certificates are verified, and compression is not asked for. Deadlines are the engine's, which cancels
-/// the task: the connection behind it is closed, never reused.
+/// followed, certificates are verified, and compression is not asked for. Deadlines are the engine's: a call that it
+/// gives up closes the connection behind it, which is never reused.
 public final class HTTPUpstream: Upstream, PassThrough {
     public struct Settings: Sendable {
         public var name: String
@@ -39,21 +39,22 @@ public final class HTTPUpstream: Upstream, PassThrough {
     }
 
     private let settings: Settings
-    private let client: HTTPClient
-    /// Read once: taking a URL apart is dear.
-    private let addresses: [APIKind: URL]
+    private let clients: LoopClients
+    /// Without headers and body. Made once: taking a URL apart is dear.
+    private let blanks: [APIKind: HTTPClient.Request]
 
     public init(_ settings: Settings, group: any EventLoopGroup) {
         self.settings = settings
         let known = APIKind.allCases.compactMap { kind in
-            URL(string: settings.url + kind.upstreamPath).map { (kind, $0) }
+            (try? HTTPClient.Request(
+                url: settings.url + kind.upstreamPath, method: kind == .models ? .GET : .POST)).map { (kind, $0) }
         }
-        addresses = Dictionary(uniqueKeysWithValues: known)
+        blanks = Dictionary(uniqueKeysWithValues: known)
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.decompression = .disabled
+        configuration.tracing.tracer = nil
         configuration.timeout.connect = .nanoseconds(settings.connectTimeout.nanoseconds)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.connectionsMax
         // A refused connection is known at once; whether to try again is not the transport's to decide.
         configuration.connectionPool.retryConnectionEstablishment = false
         if let caFile = settings.caFile {
@@ -61,63 +62,50 @@ public final class HTTPUpstream: Upstream, PassThrough {
             tls.additionalTrustRoots = [.file(caFile)]
             configuration.tlsConfiguration = tls
         }
-        client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            channel.eventLoop.makeCompletedFuture { try WholeRequestWriter.install(on: channel) }
+        }
+        clients = LoopClients(group: group, connectionsMax: settings.connectionsMax, configuration: configuration)
     }
 
     /// Closes all connections. To be called once, last.
     public func shutdown() async {
-        try? await client.shutdown()
+        await clients.shutdown()
     }
 
     public func attempt(
-        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, for caller: Caller,
+        receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure) {
         let reader = AnswerReader(attempt, receive: receive)
-        let call = client.execute(
-            request: try message(for: attempt), delegate: reader, eventLoop: Self.here,
-            // The client's own deadline stops at the head (so it is no use for streams); ours covers everything.
-            deadline: .distantFuture)
+        let message = try message(for: attempt)
+        let seat = clients.take()
+        defer { clients.giveBack(seat) }
+        // No deadline: the client's own stops at the head (so it is no use for streams); the engine's covers
+        // everything.
+        let call = seat.client.execute(request: message, delegate: reader, eventLoop: .delegate(on: seat.eventLoop))
+        caller.whenGone { call.cancel() }
         do {
-            try await withTaskCancellationHandler {
-                try await call.get()
-            } onCancel: {
-                call.cancel()
-            }
+            try await call.get()
         } catch {
             throw reader.failure(after: error)
         }
-    }
-
-    /// The loop that this runs on, where it runs on one: a connection of that loop is preferred, and nothing crosses
-    /// threads. It is not demanded, as demanded connections are closed after one use.
-    private static var here: HTTPClient.EventLoopPreference {
-        MultiThreadedEventLoopGroup.currentEventLoop.map { .delegate(on: $0) } ?? .indifferent
     }
 
     private func message(for attempt: Attempt) throws(Failure) -> HTTPClient.Request {
         let request = attempt.request
         var headers = Self.headers(keyed: request.headers, authorization: authorization(request.authorization))
         headers.add(name: "accept", value: attempt.form == .stream ? "text/event-stream" : "application/json")
-        var bytes: HTTPClient.Body?
+        guard var message = blanks[request.kind] else { throw .unreachable(reason: "its URL cannot be used") }
         if let body = request.body {
             headers.add(name: "content-type", value: "application/json")
             let asksOtherForm = (attempt.form == .stream) != (request.form == .stream)
             let edit = UpstreamBody(
                 stream: asksOtherForm ? attempt.form == .stream : nil, includeUsage: attempt.includeUsage)
-            bytes = .byteBuffer(ByteBuffer(bytes: edit.bytes(of: body)))
+            message.body = .byteBuffer(ByteBuffer(bytes: edit.bytes(of: body)))
         }
-        do {
-            return try HTTPClient.Request(
-                url: address(of: request.kind), method: request.body == nil ? .GET : .POST, headers: headers,
-                body: bytes)
-        } catch {
-            throw .unreachable(reason: "its URL cannot be used")
-        }
-    }
-
-    private func address(of kind: APIKind) throws(Failure) -> URL {
-        guard let url = addresses[kind] else { throw .unreachable(reason: "its URL cannot be used") }
-        return url
+        message.headers = headers
+        return message
     }
 
     private func authorization(_ callers: Secret?) -> String? {
@@ -154,9 +142,11 @@ public final class HTTPUpstream: Upstream, PassThrough {
         if let type = request.contentType { message.headers.add(name: "content-type", value: type) }
         if let accept = request.accept { message.headers.add(name: "accept", value: accept) }
         if !request.body.isEmpty { message.body = .bytes(ByteBuffer(bytes: request.body)) }
+        let seat = clients.take()
+        defer { clients.giveBack(seat) }
         let response: HTTPClientResponse
         do {
-            response = try await client.execute(message, deadline: .distantFuture)
+            response = try await seat.client.execute(message, deadline: .distantFuture)
         } catch {
             throw Failure(transport: error, hasBegun: false)
         }

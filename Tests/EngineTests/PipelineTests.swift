@@ -200,6 +200,32 @@ struct PipelineTests {
         #expect(cancelled == 1)
     }
 
+    @Test("gives every attempt up at its own deadline, whichever began first", arguments: UInt64(0)..<20)
+    func deadlinesOfMany(seed: UInt64) throws {
+        let took = try simulate(seed: seed) { executor, clock in
+            let scene = Scene(clock) { _, _ in [.wait(.seconds(100))] }
+            let waits = [9, 2, 30, 1, 5].map { Duration.seconds($0) }
+            return try await scene.running {
+                await withTaskGroup(of: (Duration, Duration).self) { asking in
+                    for wait in waits {
+                        var asker = scene
+                        asker.route.timeouts = .init(firstToken: wait, betweenTokens: wait)
+                        asking.addTask { [asker] in
+                            let pause = Duration.milliseconds(executor.random(0...900))
+                            try? await clock.sleep(until: clock.now.advanced(by: pause))
+                            let began = clock.now
+                            _ = await asker.ask(asker.request("\(wait)"))
+                            return (wait, began.duration(to: clock.now))
+                        }
+                    }
+                    return await asking.reduce(into: [:]) { $0[$1.0] = $1.1 }
+                }
+            }
+        }
+        #expect(took.count == 5)
+        #expect(took.allSatisfy { $0.key == $0.value })
+    }
+
     @Test("lets no-cache see no stored answer and no flight that began before it, and stores its answer")
     func noCache() throws {
         let (got, later, calls) = try simulate(seed: 6) { _, clock in

@@ -18,22 +18,22 @@ extension RealProcesses {
         }
 
         private static let base =
-            "listen:\n  http: 127.0.0.1:0\n  binary: 127.0.0.1:0\n  admin: 127.0.0.1:0\n"
+            "listen:\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n  binary: 127.0.0.1:0\n"
             + "upstreams:\n  - name: p\n    url: http://127.0.0.1:1/v1\n"
 
         @Test(
             "what is wrong is named, with its line and what was meant",
             arguments: [
-                ("limits:\n  body_size_maxx: 1MiB\n", ["body_size_max", "8"]),
-                ("limitz:\n  body_size_max: 1MiB\n", ["limits", "7"]),
-                ("cache:\n  ttl: 1 week\n", ["cache.ttl", "8"]), ("cache:\n  ttl: 60\n", ["cache.ttl", "8"]),
-                ("limits:\n  body_size_max: NaN\n", ["body_size_max", "8"]),
+                ("limits:\n  body_size_maxx: 1MiB\n", ["body_size_max", "9"]),
+                ("limitz:\n  body_size_max: 1MiB\n", ["limits", "8"]),
+                ("cache:\n  ttl: 1 week\n", ["cache.ttl", "9"]), ("cache:\n  ttl: 60\n", ["cache.ttl", "9"]),
+                ("limits:\n  body_size_max: NaN\n", ["body_size_max", "9"]),
                 ("limits:\n  flights_max: 0\n", ["flights_max", "1"]),
                 ("limits:\n  flights_max: -5\n", ["flights_max"]),
                 ("limits:\n  body_size_max: 5TiB\n", ["body_size_max"]),
                 ("log:\n  level: loud\n", ["log.level", "info"]),
                 ("routes:\n  - name: r\n    upstreams: [q]\n", ["'q'"]),
-                ("cache:\n  ttl: 1h\ncache:\n  ttl: 2h\n", ["cache"]), ("cache: [\n", ["8"]),
+                ("cache:\n  ttl: 1h\ncache:\n  ttl: 2h\n", ["cache"]), ("cache: [\n", ["9"]),
                 ("x: &a [1]\ny: [*a, *a]\n", []),
             ])
         func wrong(yaml: String, words: [String]) throws {

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import concurrent.futures
 import copy
 import enum
 import hashlib
@@ -34,7 +35,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import Any, AsyncIterator, Awaitable, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, AsyncIterator, Awaitable, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Tuple, TypeVar, Union
 
 __all__ = [
     "Answer", "AnswerCut", "AsyncClient", "AsyncStream", "Cancelled", "Client", "ClientClosed", "ConnectFailed",
@@ -382,6 +383,8 @@ def encode_put(
     id: int, kind: str, form: str, ttl: int, fields: Mapping[int, bytes], body: bytes, answer: bytes
 ) -> bytes:
     """PUT (§9.1)."""
+    if form == "stream" and kind not in ("chat", "completions"):
+        raise ValueError(f"there is no stream of {kind}")
     section = metadata(fields)
     fixed = struct.pack(
         "<BBHIII",
@@ -601,7 +604,8 @@ def _text(fields: Mapping[int, bytes], type: int) -> Optional[str]:
 def decode_hello_reply(payload: bytes) -> HelloReply:
     if len(payload) < 32:
         raise _broken("a short HELLO_REPLY")
-    version, zero, size, *numbers = struct.unpack_from("<BBHIIIIIII", payload)
+    version, zero, size, features, frame_size_max, inflight_max = struct.unpack_from("<BBHIII", payload)
+    window, chunk_size, idle_timeout_ms, metadata_size_max = struct.unpack_from("<IIII", payload, 16)
     if zero:
         raise _broken("a reserved field of HELLO_REPLY is set")
     fields = _section(payload, 32, size, (SOFTWARE,))
@@ -615,7 +619,8 @@ def decode_hello_reply(payload: bytes) -> HelloReply:
             good = False
         if not good:
             raise _broken("the name of its software is no field text of 64 bytes")
-    return HelloReply(version, *numbers, software=software)
+    return HelloReply(version, features, frame_size_max, inflight_max, window, chunk_size, idle_timeout_ms,
+                      metadata_size_max, software)  # fmt: skip
 
 
 def decode_answer(payload: bytes, flags: int) -> Piece:
@@ -959,8 +964,8 @@ class Session:
             raise _broken(f"features {reply.features:#x} that were not asked for")
         if self._asked_window and reply.window > self._asked_window:
             raise _broken(f"a window of {reply.window} bytes, more than was asked for")
-        if not (reply.window and reply.chunk_size and reply.inflight_max):
-            raise _broken("a window, chunk size or number of requests of 0")
+        if not (reply.frame_size_max and reply.window and reply.chunk_size and reply.inflight_max):
+            raise _broken("a frame size, window, chunk size or number of requests of 0")
         self._payload_max = reply.chunk_size + 4096
         self.reply = reply
 
@@ -1038,7 +1043,7 @@ def _stranger(start: bytes) -> str:
 # Connection: a session on a socket
 # ---------------------------------------------------------------------------------------------------------------------
 
-PONGS_SIZE_MAX = 1 << 20
+PONGS_SIZE_MAX = 256 << 10
 """How many bytes of PONG may wait for a server that does not read, before it counts as gone."""
 
 
@@ -1082,7 +1087,8 @@ class _Connection(asyncio.Protocol):
         self._timer: Optional[asyncio.TimerHandle] = None
         self._waiting: Deque[asyncio.Future[None]] = collections.deque()
         self._ping_count = 0
-        self._sent_size = self._pongs_size = 0
+        self._pongs: Optional[List[bytes]] = None
+        self._pongs_size = 0
         self._received_at = self._sent_at = loop.time()
         self._pinged_at: Optional[float] = None  # by _tick, and not answered by a single byte since
         self.greeted: asyncio.Future[None] = loop.create_future()
@@ -1097,10 +1103,13 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received_at = self._loop.time()
-        sent_before = self._sent_size
+        # What is sent while receiving is PONG: written as one, since a transport with many small writes waiting is slow.
+        self._pongs = []
         self.session.receive(data)
-        # What is sent while receiving is PONG, and nothing else bounds how many of them wait.
-        self._pongs_size = 0 if self._unsent_size() == 0 else self._pongs_size + self._sent_size - sent_before
+        pongs, self._pongs = b"".join(self._pongs), None
+        if pongs:
+            self._send(pongs)
+        self._pongs_size = 0 if self._unsent_size() == 0 else self._pongs_size + len(pongs)
         if self._pongs_size > PONGS_SIZE_MAX:
             self.session.fail(ConnectionLost("the server sends PING after PING, and does not read"))
         self._look()
@@ -1133,8 +1142,10 @@ class _Connection(asyncio.Protocol):
             return
 
     def _send(self, data: bytes) -> None:
+        if self._pongs is not None:
+            self._pongs.append(data)
+            return
         self._sent_at = self._loop.time()
-        self._sent_size += len(data)
         self._transport.write(data)
 
     def _unsent_size(self) -> int:
@@ -1210,6 +1221,11 @@ class _Connection(asyncio.Protocol):
                 self.ping(_drop)
         self._timer = self._loop.call_later(idle / 6, self._tick)
 
+    def retire(self) -> None:
+        """As if GOAWAY had come: what is in flight is finished, new requests go elsewhere."""
+        self.session.go_away = self.session.go_away or GoAway(1, 0)
+        self._look()
+
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -1266,10 +1282,12 @@ class _Exchange:
         item = self._items.popleft()
         if isinstance(item, SamovarError):
             raise item
-        if isinstance(item, Piece) and item.data:
-            # Bytes of an unfinished event count too: an event larger than the window would never end otherwise.
-            self._connection.session.consumed(self._request, len(item.data))
         return item
+
+    def took(self, piece: Piece) -> None:
+        """The reader has it: its bytes are given back as credit."""
+        if self._request is not None and piece.data:
+            self._connection.session.consumed(self._request, len(piece.data))
 
     def leave(self) -> None:
         """Idempotent. What has not ended is cancelled; its end is awaited by the session, by nobody else."""
@@ -1287,6 +1305,7 @@ class _Exchange:
 # The clients
 # ---------------------------------------------------------------------------------------------------------------------
 
+T = TypeVar("T")
 _DEFAULT: Any = object()
 _Deadline = Optional[float]
 
@@ -1567,6 +1586,7 @@ class AsyncClient:
         parts, size = [piece.data], len(piece.data)
         try:
             while not piece.end:
+                exchange.took(piece)
                 piece = await exchange.next()
                 parts.append(piece.data)
                 size += len(piece.data)
@@ -1589,16 +1609,17 @@ class AsyncClient:
             exchange = _Exchange(connection, expires)
             try:
                 exchange.send(opcode, encode)
-                return await exchange.next()
+                done: Done = await exchange.next()
+                return done
             finally:
                 exchange.leave()
 
         return await self._attempts(deadline, once)
 
     async def _attempts(
-        self, deadline: _Deadline, once: Callable[[_Connection, Optional[float]], Awaitable[Any]],
+        self, deadline: _Deadline, once: Callable[[_Connection, Optional[float]], Awaitable[T]],
         takes_room: bool = True,
-    ) -> Any:  # fmt: skip
+    ) -> T:  # fmt: skip
         """Tries, and tries again where the connection is to blame."""
         loop = asyncio.get_running_loop()
         seconds = self._timeout if deadline is _DEFAULT else deadline
@@ -1618,8 +1639,8 @@ class AsyncClient:
             except (ConnectionLost, Unavailable) as error:
                 if connection is not None and not isinstance(error, (ConnectionLost, Draining)):
                     raise  # a limit on this request: the caller knows best when to come again
-                if self._current is connection:
-                    self._current = None  # new requests go elsewhere
+                if connection is not None and isinstance(error, Draining):
+                    connection.retire()
                 if left == 0 or not error.retryable:
                     raise
         raise AssertionError("unreachable")
@@ -1656,7 +1677,6 @@ class AsyncClient:
             most = min(self._backoff_max, self._backoff_min * 2 ** min(self._failures - 2, 30))
             await asyncio.sleep(most * random.uniform(0.5, 1.0))
         connection = _Connection(loop, self._new_session, self._keep_alive)
-        self._last = connection
         self._failures += 1  # until it has replied to something
         try:
             await asyncio.wait_for(self._open_transport(loop, connection), self._connect_timeout)
@@ -1664,6 +1684,7 @@ class AsyncClient:
             raise ConnectFailed(f"no connection to {self._address.text} in {self._connect_timeout} s") from None
         except (OSError, ValueError) as error:
             raise ConnectFailed(f"no connection to {self._address.text}: {error}") from error
+        self._last = connection
         self._connections.add(connection)
         try:
             greeted = await _within(loop, connection.greeted, loop.time() + self._connect_timeout)
@@ -1722,8 +1743,8 @@ class AsyncStream:
             begin = lambda connection, expires: self._client._begin(  # noqa: E731
                 connection, self._asked, self._digest_first, expires
             )
-            self._exchange, self._first = await self._client._attempts(self._deadline, begin)
-            self.head = self._first.head
+            self._exchange, first = await self._client._attempts(self._deadline, begin)
+            self._first, self.head = first, first.head
         return self
 
     async def close(self) -> None:
@@ -1755,6 +1776,8 @@ class AsyncStream:
                 self._abandon()
                 raise
             self._first = None
+            # Bytes of an unfinished event too: an event larger than the window would never end otherwise.
+            self._exchange.took(piece)
             chunk = self._chunk(piece)
             if piece.end:
                 self._abandon()
@@ -1834,7 +1857,7 @@ class Client:
         self._thread.start()
         self._closing = threading.Lock()
         self._closed = False
-        self._finalizer = weakref.finalize(self, _stop_loop, self._loop)
+        self._finalizer = weakref.finalize(self, _stop, self._client, self._loop)
 
     def __enter__(self) -> "Client":
         return self
@@ -1888,18 +1911,17 @@ class Client:
             if self._closed:
                 return
             self._closed = True
-            asyncio.run_coroutine_threadsafe(_wind_up(self._client), self._loop).result()
             self._finalizer()
             self._thread.join()
 
-    def _run(self, call: Callable[..., Awaitable[Any]], *arguments: Any, **named: Any) -> Any:
+    def _run(self, call: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
         if self._closed:
             raise ClientClosed("the client was closed")
         if threading.current_thread() is self._thread:
             raise RuntimeError("the sync client was called on its own event loop")
         coroutine: Any = call(*arguments, **named)
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            future: "concurrent.futures.Future[T]" = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:
             coroutine.close()
             raise ClientClosed("the client was closed") from None
@@ -1960,9 +1982,16 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-def _stop_loop(loop: asyncio.AbstractEventLoop) -> None:
+def _stop(client: AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    """Closes and stops, without waiting: also for clients that are dropped without `close`, and at exit."""
+
+    async def wind_up() -> None:
+        await _wind_up(client)
+        loop.stop()
+
+    stopping: List[Any] = []  # a task that nobody refers to may be collected
     try:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(lambda: stopping.append(loop.create_task(wind_up())))
     except RuntimeError:
         pass  # it is closed already
 

@@ -54,15 +54,21 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         var laggingSince: Instant?
     }
 
+    private struct Sleeper {
+        let waiter: Waiter
+        let index: Int
+    }
+
     private let limits: Limits
     private let finishWhenLeft: Bool
     private var phase = Phase.flying
-    private var log: [Chunk] = []
+    /// What has come so far.
+    public private(set) var log: [Chunk] = []
     /// How many bytes the log held up to and including each chunk.
     private var logByteCounts: [Int] = []
     private var logByteCount: Int { logByteCounts.last ?? 0 }
     private var places: [Follower: Place] = [:]
-    private var parked: [Follower: Waiter] = [:]
+    private var parked: [Follower: Sleeper] = [:]
     private var nextNumber = 0
     /// The shortest ttl asked for by anyone who joined.
     public private(set) var ttlMax: Duration?
@@ -105,14 +111,14 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         guard logByteCount + chunk.bytes.count <= limits.answerSizeMax else { return .tooLarge }
         logByteCounts.append(logByteCount + chunk.bytes.count)
         log.append(chunk)
-        return .wake(wakeAll())
+        return .wake(wakeDue())
     }
 
     /// The call has ended; the first ending counts. Returns whom to wake, in the order in which they joined.
     public mutating func land(_ ending: Ending) -> [Waiter] {
         guard case .flying = phase else { return [] }
         phase = .landed(ending)
-        return wakeAll()
+        return wakeDue()
     }
 
     public enum ReadAction: Sendable {
@@ -121,6 +127,9 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         case wait
         case end(Ending)
     }
+
+    /// Further than any log reaches: where a follower reads who wants nothing but the end.
+    public static var end: Int { Int.max }
 
     /// What a follower sees at `index` of the log. O(1).
     public mutating func read(at index: Int, by follower: Follower, at now: Instant) -> ReadAction {
@@ -153,7 +162,7 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
     /// between its look and its sleep.
     public mutating func fallsAsleep(_ waiter: Waiter, as follower: Follower, at index: Int) -> Waiter? {
         guard case .flying = phase, index >= log.count, places[follower] != nil else { return waiter }
-        parked[follower] = waiter
+        parked[follower] = Sleeper(waiter: waiter, index: index)
         return nil
     }
 
@@ -169,7 +178,7 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         guard places.removeValue(forKey: follower) != nil else {
             return LeaveAction(resume: nil, cancelUpstream: false)
         }
-        let resume = parked.removeValue(forKey: follower)
+        let resume = parked.removeValue(forKey: follower)?.waiter
         if case .flying = phase, places.isEmpty, !finishWhenLeft {
             phase = .abandoned
             return LeaveAction(resume: resume, cancelUpstream: true)
@@ -177,11 +186,17 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         return LeaveAction(resume: resume, cancelUpstream: false)
     }
 
-    /// In the order in which they joined. Never in a dictionary's order, which differs from run to run and would
-    /// make an action, and so a simulation, unrepeatable.
-    private mutating func wakeAll() -> [Waiter] {
-        guard !parked.isEmpty else { return [] }
-        defer { parked.removeAll(keepingCapacity: true) }
-        return parked.sorted { $0.key.number < $1.key.number }.map(\.value)
+    /// Those for whom there is something to read, in the order in which they joined. Never in a dictionary's order,
+    /// which differs from run to run and would make an action, and so a simulation, unrepeatable.
+    private mutating func wakeDue() -> [Waiter] {
+        let hasLanded = if case .flying = phase { false } else { true }
+        // Loops in place of key paths, which generic code makes anew each time.
+        var due: [(follower: Follower, waiter: Waiter)] = []
+        for (follower, sleeper) in parked where hasLanded || sleeper.index < log.count {
+            due.append((follower, sleeper.waiter))
+        }
+        for (follower, _) in due { parked[follower] = nil }
+        if due.count > 1 { due.sort { $0.follower.number < $1.follower.number } }
+        return due.map { $0.waiter }
     }
 }

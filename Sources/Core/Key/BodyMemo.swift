@@ -10,14 +10,12 @@
 /// said about the cache.
 ///
 /// Bounded in bytes, and by that in entries: a table of pairs, where the newer of two that meet drives out the one used
-/// longer ago. Entries are plain bytes; a look-up is O(1) and touches one pair. Allocated at the first insertion.
+/// longer ago. Entries are plain bytes; a look-up is O(1) and touches one pair. Allocated page by page.
 public struct BodyMemo: ~Copyable, Sendable {
     /// The most entries it can hold, a power of two.
     public let entryMax: Int
-    /// Two to a set.
-    private var nodes: [Node] = []
-    /// Of each set, which of the two was used last.
-    private var recent: [UInt8] = []
+    /// Sets of two, in pages that are made when something is first put there: no request waits for a whole table.
+    private var pages: [[Pair]] = []
     /// The table that the entries are of. Kept, so that no other can be taken for it.
     private var routes: RouteTable?
 
@@ -25,8 +23,8 @@ public struct BodyMemo: ~Copyable, Sendable {
 
     /// - Parameter sizeMax: bytes that the entries may take; below two entries it remembers nothing.
     public init(sizeMax: Int = Self.sizeMaxDefault) {
-        let fitting = max(0, sizeMax) / (MemoryLayout<Node>.stride + 1)
-        entryMax = fitting < 2 ? 0 : 1 << (Int.bitWidth - 1 - fitting.leadingZeroBitCount)
+        let fitting = max(0, sizeMax) / MemoryLayout<Pair>.stride
+        entryMax = fitting < 1 ? 0 : 2 << (Int.bitWidth - 1 - fitting.leadingZeroBitCount)
     }
 
     /// What an entry is found by: everything that makes two bodies ask different things.
@@ -49,6 +47,12 @@ public struct BodyMemo: ~Copyable, Sendable {
             digest =
                 arrival.headers.isEmpty && namespace.isEmpty
                 ? rawDigest : Self.digest(rawDigest, headers: arrival.headers, namespace: namespace)
+        }
+
+        fileprivate init(_ rawDigest: Digest256, caller: Tenant, kind: APIKind) {
+            digest = rawDigest
+            self.caller = caller.identity
+            self.kind = kind
         }
 
         private static func digest(_ raw: Digest256, headers: KeyedHeaders, namespace: String) -> Digest256 {
@@ -76,12 +80,31 @@ public struct BodyMemo: ~Copyable, Sendable {
     /// The entry, if there is one. O(1).
     public mutating func lookup(_ question: Question, in table: RouteTable) -> Entry? {
         guard let known = routes, known.isSame(as: table) else { return nil }
-        let set = set(of: question)
-        for way in 0..<2 where nodes[set * 2 + way].answers(question) {
-            recent[set] = UInt8(way)
-            return nodes[set * 2 + way].entry(in: table)
-        }
-        return nil
+        return find(question) { $0.entry(in: table) }
+    }
+
+    /// What an entry says where it says nothing out of the ordinary: enough to look the answer up, and all trivial.
+    public struct Plain: Sendable {
+        public let key: RequestKey
+        public let form: Form
+        /// Whether a stream is to carry its usage.
+        public let wantsUsage: Bool
+    }
+
+    /// The entry for a body that was sent with no header of ours beside it, where its answer may be shared and stored
+    /// and the body itself says nothing about the cache. O(1), without a reference counted.
+    public mutating func lookupPlain(
+        _ rawDigest: Digest256, kind: APIKind, caller: Tenant, in table: RouteTable
+    ) -> Plain? {
+        guard let known = routes, known.isSame(as: table) else { return nil }
+        return find(Question(rawDigest, caller: caller, kind: kind)) { $0.plain }
+    }
+
+    @inline(__always)
+    private mutating func find<Found>(_ question: Question, _ read: (borrowing Node) -> Found?) -> Found? {
+        let (page, place) = self.place(of: question)
+        guard !pages[page].isEmpty else { return nil }
+        return pages[page][place].find(question, read)
     }
 
     /// Remembers what a body asked. O(1).
@@ -94,23 +117,54 @@ public struct BodyMemo: ~Copyable, Sendable {
         let isCallersOwn = request.tenant.identity == question.caller || request.route.credential == .configured
         guard entryMax > 0, isCallersOwn, arrival.controls.speakOfNamespaceOnly, let node = Node(request, question)
         else { return }
-        prepare(for: table)
-        let set = set(of: question)
-        let way = (0..<2).first { nodes[set * 2 + $0].answers(question) } ?? (recent[set] == 0 ? 1 : 0)
-        nodes[set * 2 + way] = node
-        recent[set] = UInt8(way)
+        forget(unless: table)
+        let (page, place) = self.place(of: question)
+        if pages[page].isEmpty { pages[page] = Array(repeating: Pair(), count: pairCountOfPage) }
+        pages[page][place].put(node, question)
     }
 
-    private mutating func prepare(for table: RouteTable) {
+    private mutating func forget(unless table: RouteTable) {
         if let routes, routes.isSame(as: table) { return }
         routes = table
-        nodes = Array(repeating: Node(), count: entryMax)
-        recent = Array(repeating: 1, count: entryMax / 2)
+        pages = Array(repeating: [], count: entryMax / 2 / pairCountOfPage)
     }
 
-    private func set(of question: Question) -> Int {
+    private var pairCountOfPage: Int { min(entryMax / 2, 128) }
+
+    private func place(of question: Question) -> (page: Int, place: Int) {
         // The caller's word spreads what many of them ask alike.
-        Int(truncatingIfNeeded: question.digest.words.1 ^ question.caller.words.1) & (entryMax / 2 - 1)
+        let set = Int(truncatingIfNeeded: question.digest.words.1 ^ question.caller.words.1) & (entryMax / 2 - 1)
+        return (set / pairCountOfPage, set % pairCountOfPage)
+    }
+}
+
+/// Two entries that share a place.
+private struct Pair: Sendable {
+    private var first = Node()
+    private var second = Node()
+    private var firstIsRecent = false
+
+    /// Reads the entry where it stands.
+    @inline(__always)
+    mutating func find<Found>(_ question: BodyMemo.Question, _ read: (borrowing Node) -> Found?) -> Found? {
+        if first.answers(question) {
+            firstIsRecent = true
+            return read(first)
+        }
+        guard second.answers(question) else { return nil }
+        firstIsRecent = false
+        return read(second)
+    }
+
+    /// In the place of the same question, or of the one used longer ago.
+    mutating func put(_ node: Node, _ question: BodyMemo.Question) {
+        if first.answers(question) || (!firstIsRecent && !second.answers(question)) {
+            first = node
+            firstIsRecent = true
+        } else {
+            second = node
+            firstIsRecent = false
+        }
     }
 }
 
@@ -162,6 +216,11 @@ private struct Node: Sendable {
         digest == question.digest && caller == question.caller && kind == question.kind
     }
 
+    var plain: BodyMemo.Plain? {
+        guard sharing == .stored, !noStore, !noCache, !text.hasSecond else { return nil }
+        return BodyMemo.Plain(key: RequestKey(key), form: form, wantsUsage: wantsUsage)
+    }
+
     func entry(in table: RouteTable) -> BodyMemo.Entry {
         var controls = Controls()
         controls.noStore = noStore
@@ -198,6 +257,7 @@ private struct InlineText: Sendable {
         }
     }
 
+    var hasSecond: Bool { secondCount > 0 }
     var first: String { text(from: 0, Int(firstCount)) }
     var second: String { text(from: Int(firstCount), Int(secondCount)) }
 

@@ -162,6 +162,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             case .pong?: break
             case .cancel?: cancel(header.id, into: &turn)
             case .window?: credit(header.id, try Frames.readCredit(payload))
+            case .askDigest? where plainHit(header.id, payload, at: now, into: &turn): break
             case let opcode?: try request(opcode, header.id, payload, at: now, into: &turn)
             case nil: break
             }
@@ -198,6 +199,33 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
 
     // MARK: Requests
 
+    /// Answers the commonest question by the shortest way: a digest with nothing beside it, whose answer is small and
+    /// in memory. False: it has done nothing.
+    private mutating func plainHit(
+        _ id: UInt64, _ payload: RawSpan, at now: Instant, into turn: inout ConnectionTurn
+    ) -> Bool {
+        guard inFlight.isEmpty, case .open = phase, session.features.contains(.digest),
+            let (kind, digest) = PlainDigest.read(payload),
+            let hit = service.recallPlain(digest, kind, &session.caller, at: now)
+        else { return false }
+        let recording = hit.stored.answer.recording
+        guard let total = recording.shownByteCount(as: hit.form, withUsage: hit.wantsUsage),
+            total <= min(settings.limits.chunkSize, session.window)
+        else { return false }
+        let start = turn.output.count
+        let length = AnswerHead.byteCount + total
+        FrameHeader(.answer, id: id, length: length, flags: .end).append(to: &turn.output)
+        AnswerHead(hit.provenance, form: hit.form, total: total).append(to: &turn.output)
+        do throws(RecordingError) {
+            try recording.render(into: &turn.output, withUsage: hit.wantsUsage || hit.form == .body)
+        } catch {
+            turn.output.truncate(to: start)
+            return false
+        }
+        turn.hits.add(hit.stored.answer, hit.provenance)
+        return true
+    }
+
     private mutating func request(
         _ opcode: Opcode, _ id: UInt64, _ payload: RawSpan, at now: Instant, into turn: inout ConnectionTurn
     ) throws(ProtocolError) {
@@ -231,7 +259,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         case .invalidate(.body, let arrival?, _):
             answer(service.order(.invalidate(arrival), at: now), false, id, at: now, into: &turn)
         case .invalidate:
-            let error = ErrorFrame(.limited, message: "only bodies can be invalidated by this version")
+            var error = ErrorFrame(.limited, message: "only bodies can be invalidated by this version")
+            error.isRetryable = false
             refuse(id, error, since: now, into: &turn)
         case .warm(let arrival, let digest):
             answer(service.order(.warm(arrival, digest: digest), at: now), false, id, at: now, into: &turn)
@@ -282,7 +311,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
                 append(bytes, form: request.form, to: id, isLive: false, at: now)
                 outbox.end(id)
             }
-            service.answered(provenance, since: now)
+            turn.hits.add(stored.answer, provenance)
         } catch {
             let error = ErrorFrame(error, hidesCredential: true, bodySizeMax: settings.limits.chunkSize)
             refuse(id, error, since: now, into: &turn)
@@ -324,7 +353,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         }
     }
 
-    /// Counts from the question on, not only from the first byte of the answer.
+    /// Credit may come before the reply has begun: it is added to what that begins with.
     private mutating func credit(_ id: UInt64, _ byteCount: UInt32) {
         guard let request = inFlight[id] else { return }
         if !outbox.contains(id) { outbox.open(id, events: request.events) }
@@ -395,8 +424,8 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
             turn.hangUps.append(number)
         }
         service.lagged()
-        outbox.breakOff(
-            id, ErrorFrame(Failure.lagged, hidesCredential: true, bodySizeMax: settings.limits.chunkSize))
+        let failed = FailedReply(.lagged, hidesCredential: false)
+        outbox.breakOff(id, ErrorFrame(failed, bodySizeMax: settings.limits.chunkSize))
     }
 
     /// Sends frames while they would not make others wait.

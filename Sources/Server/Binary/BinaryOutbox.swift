@@ -77,7 +77,7 @@ struct BinaryOutbox {
 
     /// The answer's next bytes. False: they run too far ahead of the reader, and are not taken.
     mutating func append(_ bytes: [UInt8], endsEvent: Bool, to id: UInt64, isLive: Bool, at now: Instant) -> Bool {
-        guard var reply = replies[id] else { return true }
+        guard !bytes.isEmpty, var reply = replies[id] else { return true }
         guard !isLive || reply.waitingByteCount + bytes.count <= limits.lagMax + max(0, reply.credit) else {
             return false
         }

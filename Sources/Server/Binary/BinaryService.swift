@@ -7,6 +7,9 @@ protocol BinaryService: CallService {
     func admits(adminToken: Secret?, accessToken: Secret?) -> Bool?
     /// A call of which only the digest of its body came; nil where the body is needed.
     func recall(_ arrival: Request.Arrival, _ digest: Digest256, at now: Instant) -> Served?
+    /// The same, for a question with no option and no field: the answer where it is in memory, without anything that
+    /// a hit does not need. Nil says nothing: `recall` knows more.
+    func recallPlain(_ digest: Digest256, _ kind: APIKind, _ caller: inout BinaryCaller, at now: Instant) -> PlainHit?
     /// What an administrator asks: refused, or to be served.
     func order(_ order: Order, at now: Instant) -> Served
     /// Counts a reader that did not keep up.
@@ -19,4 +22,23 @@ enum Order: Sendable {
     case invalidate(Request.Arrival)
     case warm(Request.Arrival, digest: Digest256?)
     case stats
+}
+
+/// Whose questions come on a connection.
+struct BinaryCaller {
+    /// Its own, for all its requests.
+    var authorization: Secret?
+    /// Who that is by these routes.
+    var tenant: Tenant?
+    var routes: RouteTable?
+
+    init(authorization: Secret? = nil) { self.authorization = authorization }
+}
+
+/// An answer out of memory, and how it was asked for.
+struct PlainHit {
+    let stored: StoredAnswer
+    let provenance: Provenance
+    let form: Form
+    let wantsUsage: Bool
 }

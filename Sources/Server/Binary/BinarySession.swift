@@ -7,8 +7,7 @@ struct BinarySession {
     private(set) var isAdmin = false
     /// The credit with which each reply begins, in bytes.
     private(set) var window = 0
-    /// The caller's own, for all its requests.
-    private var authorization: Secret?
+    var caller = BinaryCaller()
 
     /// Before HELLO nothing is allowed.
     init() {}
@@ -17,7 +16,7 @@ struct BinarySession {
         features = reply.features.subtracting(.admin)
         isAdmin = reply.features.contains(.admin)
         window = Int(reply.window)
-        self.authorization = authorization
+        caller = BinaryCaller(authorization: authorization)
     }
 
     /// A request as it was read from its frame.
@@ -48,7 +47,7 @@ struct BinarySession {
             let (put, body, answer) = try Put.read(payload, limits: limits)
             var arrival = Request.Arrival(kind: put.kind, body: put.kind == .models ? nil : payload.array(body))
             arrival.headers = put.metadata.keyedHeaders
-            arrival.authorization = authorization
+            arrival.authorization = caller.authorization
             return .put(
                 arrival, put.form, answer: payload.array(answer), ttl: put.ttl == 0 ? nil : .seconds(put.ttl))
         case .invalidate:
@@ -57,7 +56,7 @@ struct BinarySession {
             if case .body(let kind, let metadata) = invalidate.target {
                 arrival = Request.Arrival(kind: kind, body: kind == .models ? nil : payload.array(what))
                 arrival?.headers = metadata.keyedHeaders
-                arrival?.authorization = authorization
+                arrival?.authorization = caller.authorization
             }
             return .invalidate(invalidate.target, arrival, what: payload.array(what))
         case .warm:
@@ -75,7 +74,7 @@ struct BinarySession {
         arrival.controls = ask.controls
         arrival.timeout = ask.timeout
         arrival.showsTenant = ask.options.contains(.showTenant)
-        arrival.authorization = authorization
+        arrival.authorization = caller.authorization
         return arrival
     }
 }

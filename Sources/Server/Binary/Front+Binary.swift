@@ -10,7 +10,21 @@ extension Front: BinaryService {
     }
 
     func recall(_ arrival: Request.Arrival, _ digest: Digest256, at now: Instant) -> Served? {
-        remembered(arrival, digest).map { look($0) }
+        remembered(arrival, digest).map { look($0, at: now) }
+    }
+
+    func recallPlain(_ digest: Digest256, _ kind: APIKind, _ caller: inout BinaryCaller, at now: Instant) -> PlainHit? {
+        let settings = snapshot
+        // After a reload the same credential may be another tenant.
+        if caller.routes?.isSame(as: settings.settings.routes) != true {
+            caller.routes = settings.settings.routes
+            caller.tenant = settings.settings.routes.caller(authorization: caller.authorization)
+        }
+        guard !settings.settings.debugHeaders, let tenant = caller.tenant, let routes = caller.routes,
+            let known = memo.withLock({ $0.lookupPlain(digest, kind: kind, caller: tenant, in: routes) }),
+            let (stored, provenance) = pipeline.find(known.key, Controls(), at: now)
+        else { return nil }
+        return PlainHit(stored: stored, provenance: provenance, form: known.form, wantsUsage: known.wantsUsage)
     }
 
     func order(_ order: Order, at now: Instant) -> Served {

@@ -8,7 +8,7 @@ struct GivenAnswer: Upstream {
     let bytes: [UInt8]
 
     func attempt(
-        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, for caller: Caller, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure) {
         let (limit, sizeMax) = attempt.limits.sizeMax(of: form)
         guard bytes.count <= sizeMax else { throw .tooLarge(limit: limit) }

@@ -9,8 +9,6 @@ protocol CallService: Sendable {
     func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served
     /// How a stored answer is told, beside its bytes.
     func facts(_ request: Request, _ provenance: Provenance, since startedAt: Instant) -> AnswerFacts
-    /// Counts an answer that was given in the turn in which it was asked for.
-    func answered(_ provenance: Provenance, since startedAt: Instant)
     /// Counts an error that the connection found by itself.
     func refused(since startedAt: Instant)
 }

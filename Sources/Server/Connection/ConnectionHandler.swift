@@ -116,6 +116,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
             if !handovers.isEmpty { loop.turn.handovers = [] }
             if !hangUps.isEmpty { loop.turn.hangUps = [] }
             // The machine is done with this event: what these lead to comes back as another.
+            front.count(&loop.turn.hits, since: now)
             for number in hangUps { exchanges[number]?.hangUp() }
             for handover in handovers { serve(handover) }
             hasMore = !loop.turn.isEmpty

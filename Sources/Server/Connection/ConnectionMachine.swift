@@ -41,6 +41,8 @@ struct ConnectionTurn: ~Copyable {
     var handovers: [Handover] = []
     /// Whoever asked these has gone, or waits no longer.
     var hangUps: [UInt64] = []
+    /// What was answered out of memory.
+    var hits = HitTally()
 
     var isEmpty: Bool { output.isEmpty && handovers.isEmpty && hangUps.isEmpty }
 
@@ -48,6 +50,7 @@ struct ConnectionTurn: ~Copyable {
         output.removeAll(keepingCapacity: true)
         handovers = []
         hangUps = []
+        hits.removeAll()
     }
 }
 

@@ -30,10 +30,10 @@ public final class EpollLoops: PortListener {
         let front = front
         let acceptor = Acceptor(
             socket, count: count,
-            unacknowledgedMax: { [isUnix] in isUnix ? nil : front.currentSettings.writeTimeout }, refusal: refusal
-        ) { socket, place, loop, ended in
-            MachineConnection(machine(front.clock.now), socket, place, loop, front: front, ended: ended)
-        }
+            unacknowledgedMax: { [isUnix] in isUnix ? nil : front.currentSettings.writeTimeout }, refusal: refusal,
+            make: { socket, place, loop, ended in
+                MachineConnection(machine(front.clock.now), socket, place, loop, front: front, ended: ended)
+            })
         for loop in loops { loop.send(.listen(acceptor)) }
         return described
     }

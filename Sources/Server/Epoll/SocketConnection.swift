@@ -134,6 +134,7 @@ final class MachineConnection<Machine: ConnectionMachine>: SocketConnection {
         let (handovers, hangUps) = (loop.turn.handovers, loop.turn.hangUps)
         if !handovers.isEmpty { loop.turn.handovers = [] }
         if !hangUps.isEmpty { loop.turn.hangUps = [] }
+        front.count(&loop.turn.hits, since: now)
         for number in hangUps { exchanges[number]?.hangUp() }
         for handover in handovers { serve(handover) }
         report(hasTaken: backlog.count < before + added, at: now)

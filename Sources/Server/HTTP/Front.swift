@@ -12,8 +12,8 @@ public final class Front: HTTPService {
     let clock: any MonotonicClock
     private let passThroughs: [String: any PassThrough]
     private let settings: Lock<Snapshot>
-    /// `body_memo_size_max`: what bodies ask that came with their digest.
-    private let memo = Lock(BodyMemo(sizeMax: 16 << 20))
+    /// What bodies ask that came with their digest.
+    let memo: Lock<BodyMemo>
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
@@ -23,7 +23,7 @@ public final class Front: HTTPService {
     /// - Parameter loops: the event loops of the connections, in the order of the pipeline's lanes.
     public init(
         pipeline: Pipeline, passThroughs: [String: any PassThrough], clock: any MonotonicClock, settings: FrontSettings,
-        loops: [LoopExecutor]
+        loops: [LoopExecutor], bodyMemoSizeMax: Int = 16 << 20
     ) {
         precondition(!loops.isEmpty, "connections live on event loops")
         self.pipeline = pipeline
@@ -31,6 +31,7 @@ public final class Front: HTTPService {
         self.clock = clock
         self.settings = Lock(Snapshot(settings))
         self.loops = loops
+        memo = Lock(BodyMemo(sizeMax: bodyMemoSizeMax))
         let lanes = loops.map { _ in AsyncStream<Exchange>.makeStream() }
         exchanges = lanes.map(\.stream)
         queues = lanes.map(\.continuation)
@@ -44,7 +45,7 @@ public final class Front: HTTPService {
     }
 
     /// The settings as they are now: one reference, however many there are.
-    private final class Snapshot: Sendable {
+    final class Snapshot: Sendable {
         let settings: FrontSettings
 
         init(_ settings: FrontSettings) { self.settings = settings }
@@ -63,7 +64,7 @@ public final class Front: HTTPService {
     }
 
     public var currentSettings: FrontSettings { snapshot.settings }
-    private var snapshot: Snapshot { settings.withLock { $0 } }
+    var snapshot: Snapshot { settings.withLock { $0 } }
 
     /// Takes new settings, for requests from now on.
     public func reconfigure(_ new: FrontSettings) {
@@ -81,7 +82,7 @@ public final class Front: HTTPService {
         } catch {
             return .failed(refused(error, now))
         }
-        return look(request)
+        return look(request, at: now)
     }
 
     /// What a caller asks, by the routes as they are now.
@@ -104,13 +105,18 @@ public final class Front: HTTPService {
         return request
     }
 
-    func look(_ request: Request) -> Served {
-        if let reply = pipeline.look(request), case .stored(let stored, let provenance) = reply {
-            return .hit(stored, provenance, request)
-        }
+    func look(_ request: Request, at now: Instant) -> Served {
+        if let (stored, provenance) = pipeline.find(request, at: now) { return .hit(stored, provenance, request) }
         return .serve(
             .ask(request), hidesCredential: request.route.credential == .configured,
             timeout: request.timeout.map { min($0, request.route.timeouts.total) }, streams: request.form == .stream)
+    }
+
+    /// Counts what a turn of a loop answered out of memory, and begins a new tally.
+    func count(_ hits: inout HitTally, since startedAt: Instant) {
+        guard !hits.isEmpty else { return }
+        pipeline.count(hits, taking: startedAt.duration(to: clock.now))
+        hits.removeAll()
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
@@ -160,7 +166,8 @@ public final class Front: HTTPService {
     private func serve(_ exchanges: AsyncStream<Exchange>) async {
         await withDiscardingTaskGroup { serving in
             for await exchange in exchanges {
-                serving.addTask { await self.serve(exchange) }
+                // In this very turn, up to its first wait.
+                serving.addImmediateTask { await self.serve(exchange) }
             }
         }
     }

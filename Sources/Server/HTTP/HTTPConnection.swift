@@ -297,7 +297,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
                 HTTPReply.appendHead(facts, .known(turn.scratch.count), manner, to: &turn.output)
                 turn.scratch.withUnsafeBytes { turn.output.append($0) }
             }
-            service.answered(provenance, since: now)
+            turn.hits.add(stored.answer, provenance)
         } catch {
             turn.output.truncate(to: start)
             service.refused(since: now)

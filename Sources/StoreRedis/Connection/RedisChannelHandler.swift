@@ -23,6 +23,7 @@ final class RedisChannelHandler: ChannelDuplexHandler {
     private var answeredCount = 0
     private var isLost = false
     private var isFlushScheduled = false
+    private var isLateFlushScheduled = false
     private var looksAt = Instant.never
     private var timer: Scheduled<Void>?
 
@@ -56,7 +57,7 @@ final class RedisChannelHandler: ChannelDuplexHandler {
             promise?.succeed()
         case .send:
             context.write(wrapOutboundOut(request.payload), promise: promise)
-            flushSoon(context)
+            if request.canWait { flushLater(context) } else { flushSoon(context) }
             look(at: request.deadline, from: now, context)
         }
     }
@@ -67,6 +68,19 @@ final class RedisChannelHandler: ChannelDuplexHandler {
         isFlushScheduled = true
         context.eventLoop.assumeIsolated().execute {
             self.isFlushScheduled = false
+            if !self.isLost { context.flush() }
+        }
+    }
+
+    /// How long what can wait waits for company.
+    private static let writeDelay = TimeAmount.milliseconds(1)
+
+    /// What can wait goes out in the next flush, whoever causes it: one write, and one read for the replies to both.
+    private func flushLater(_ context: ChannelHandlerContext) {
+        guard !isFlushScheduled, !isLateFlushScheduled else { return }
+        isLateFlushScheduled = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.writeDelay) {
+            self.isLateFlushScheduled = false
             if !self.isLost { context.flush() }
         }
     }

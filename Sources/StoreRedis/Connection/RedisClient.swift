@@ -58,12 +58,14 @@ final class RedisClient: Sendable {
     }
 
     /// Sends these commands in one write and waits for all their replies, until `timeout` at the latest.
-    func send(_ commands: [[[UInt8]]], timeout: Duration) async -> Exchange {
+    ///
+    /// - Parameter canWait: nobody is held up by them, so that they may go out with what comes next.
+    func send(_ commands: [[[UInt8]]], timeout: Duration, canWait: Bool = false) async -> Exchange {
         let deadline = clock.now.advanced(by: timeout)
         guard let line = leastLoaded() else { return Exchange(outcome: .failure(.notConnected), line: nil) }
         let waiter = ReplyWaiter()
         let outcome = await waiter.sleep {
-            line.send(RedisRequest(commands, deadline: deadline) { waiter.settle($0) })
+            line.send(RedisRequest(commands, deadline: deadline, canWait: canWait) { waiter.settle($0) })
         }
         return Exchange(outcome: outcome, line: line)
     }

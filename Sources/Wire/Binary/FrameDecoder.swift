@@ -148,10 +148,12 @@ public struct FrameDecoder: Hashable, Sendable {
 
     private func faultOfClients(_ header: FrameHeader) -> ProtocolError? {
         guard header.length <= limits.frameSizeMax else { return ProtocolError(.frameTooLarge, .lengthOverMax) }
-        guard header.version == version else {
-            return ProtocolError(header.id == 0 ? .malformedFrame : .unknownVersion, .version)
-        }
         let opcode = Opcode(rawValue: header.opcode)
+        guard header.version == version else {
+            // A control frame opens no request that could be refused under its id.
+            let isRequest = header.id != 0 && opcode?.isControl != true
+            return ProtocolError(isRequest ? .unknownVersion : .malformedFrame, .version)
+        }
         if let opcode, opcode.isControl {
             return opcode == .hello
                 ? ProtocolError(.helloRepeated, .secondHello) : faultOfControl(header, opcode)

@@ -58,6 +58,7 @@ public struct HelloReply: Hashable, Sendable {
             chunkSize = payload.half(at: 20)
             idleTimeoutMilliseconds = payload.half(at: 24)
             metadataSizeMax = payload.half(at: 28)
+            guard frameSizeMax > 0, inflightMax > 0, window > 0, chunkSize > 0 else { throw .malformed(.zero) }
             let end: Int
             (metadata, end) = try Metadata.section(
                 of: payload, from: Self.fixedByteCount, allowed: Metadata.Field.ofHelloReply, limits: limits)

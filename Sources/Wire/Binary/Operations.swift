@@ -29,7 +29,9 @@ public struct Put: Hashable, Sendable {
         _ payload: RawSpan, limits: BinaryLimits
     ) throws(ProtocolError) -> (put: Put, body: Range<Int>, answer: Range<Int>) {
         guard let kind = APIKind(wireCode: payload.byte(at: 0)) else { throw ProtocolError(.unknownKind, .kind) }
-        guard let form = Form(wireCode: payload.byte(at: 1)) else { throw .malformed(.form) }
+        guard let form = Form(wireCode: payload.byte(at: 1)), form == .body || kind.hasStreams else {
+            throw .malformed(.form)
+        }
         guard payload.half(at: 12) == 0 else { throw .malformed(.reserved) }
         let (metadata, end) = try Metadata.section(
             of: payload, from: fixedByteCount, allowed: Metadata.Field.headers, limits: limits)
@@ -54,6 +56,11 @@ public struct Put: Hashable, Sendable {
         output.write(body)
         output.write(answer)
     }
+}
+
+extension APIKind {
+    /// Whether there are streamed answers of this kind.
+    fileprivate var hasStreams: Bool { self == .chat || self == .completions }
 }
 
 extension Form {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SamovarClient
 import SamovarCore
 import SamovarEngine
 import SamovarWire
@@ -14,13 +15,17 @@ struct Ask: AsyncParsableCommand {
             Example:
               samovar ask "What is a samovar?" --model deepseek-chat
               samovar ask "What is a samovar?" --json
+              samovar ask "What is a samovar?" --binary --server unix:/run/samovar/binary.sock
             """)
 
     @Argument(help: "The prompt; - reads it from standard input.")
     var prompt: String
 
-    @Option(help: "The sidecar's data port: host:port or unix:/path.")
-    var server = "127.0.0.1:7600"
+    @Option(help: "The sidecar's port: host:port or unix:/path. (default: 127.0.0.1:7600, with --binary :7601)")
+    var server: String?
+
+    @Flag(help: "Ask over the binary protocol.")
+    var binary = false
 
     @Option(help: "The model to ask.")
     var model = "deepseek-chat"
@@ -39,12 +44,23 @@ struct Ask: AsyncParsableCommand {
             prompt == "-" ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : prompt
         let clock = SystemClock()
         let start = clock.now
-        let client = SidecarClient(server: server, authorization: try SidecarClient.authorization(env: apiKeyEnv))
-        let response = try await client.ask(.chat, body: try body(text))
+        let authorization = try SidecarClient.authorization(env: apiKeyEnv)
+        let answer = Answering(prints: !json)
+        let (result, tenant) =
+            binary
+            ? try await askBinary(try body(text), authorization, answer)
+            : try await askHTTP(try body(text), authorization, answer)
+        report(answer.text, result, start.duration(to: clock.now), tenant ?? "unknown")
+    }
+
+    private func askHTTP(
+        _ body: [UInt8], _ authorization: Secret?, _ answer: Answering
+    ) async throws -> (result: String, tenant: String?) {
+        let client = SidecarClient(server: server ?? "127.0.0.1:7600", authorization: authorization)
+        let response = try await client.ask(.chat, body: body)
         guard response.status == .ok else {
             throw CommandFailure("the sidecar answered \(response.status.code): \(await response.errorMessage())")
         }
-        let answer = Answering(prints: !json)
         do {
             for try await piece in response.body { try answer.take(Array(piece.readableBytesView)) }
         } catch let failure as CommandFailure {
@@ -52,9 +68,30 @@ struct Ask: AsyncParsableCommand {
         } catch {
             throw CommandFailure("the answer broke off")
         }
-        let took = start.duration(to: clock.now)
-        let tenant = response.headers.first(name: "x-samovar-tenant") ?? "unknown"
-        report(answer.text, response.result, took, tenant)
+        return (response.result, response.headers.first(name: "x-samovar-tenant"))
+    }
+
+    private func askBinary(
+        _ body: [UInt8], _ authorization: Secret?, _ answer: Answering
+    ) async throws -> (result: String, tenant: String?) {
+        var settings = SamovarClient.Settings()
+        settings.authorization = authorization.map { SamovarClient.Secret($0.revealed) }
+        settings.software = "samovar-ask"
+        var options = SamovarClient.Options()
+        options.showsTenant = true
+        let stream: SamovarClient.AnswerStream
+        do throws(SamovarClient.Failure) {
+            let client = try SamovarClient(address: server ?? "127.0.0.1:7601", settings: settings)
+            stream = try await client.stream(body, options: options)
+        } catch {
+            throw CommandFailure("the sidecar's binary port: \(error)")
+        }
+        do {
+            for try await event in stream { try answer.take(event) }
+        } catch let failure as SamovarClient.Failure {
+            throw CommandFailure("the answer broke off: \(failure.message)")
+        }
+        return (stream.origin.result.rawValue, stream.origin.tenant)
     }
 
     private func body(_ text: String) throws -> [UInt8] {

@@ -127,7 +127,8 @@ final class Daemon: Sendable {
             l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
             settings: configuration.pipelineSettings(), lanes: loops)
         let front = Front(
-            pipeline: pipeline, passThroughs: named, clock: clock, settings: settings, loops: loops)
+            pipeline: pipeline, passThroughs: named, clock: clock, settings: settings, loops: loops,
+            bodyMemoSizeMax: configuration.cache.bodyMemoSizeMax)
         let connections = ConnectionCount(max: settings.connectionsMax)
         let epoll = try epollLoops(configuration.listen, front)
         let port = DataPort(front: front, count: connections, loops: epoll)

@@ -73,6 +73,21 @@ struct FlightTests {
         #expect(woken == names)
     }
 
+    @Test("wakes who waits for the end at the end, and not for what comes before")
+    func waitsForTheEnd() {
+        var flight = Names(limits: .init())
+        let (alice, bob) = (flight.joined(), flight.joined())
+        _ = flight.fallsAsleep("alice", as: alice, at: Names.end)
+        _ = flight.fallsAsleep("bob", as: bob, at: 0)
+        let first = flight.append(chunk("x")).woken
+        let second = flight.append(chunk("y")).woken
+        let last = flight.land(.complete)
+        #expect(first == ["bob"])
+        #expect(second == [])
+        #expect(last == ["alice"])
+        #expect(flight.log.map(\.bytes) == [Array("x".utf8), Array("y".utf8)])
+    }
+
     @Test("hands the sleeper back when something came between its look and its sleep")
     func looksAgain() {
         var flight = Names(limits: .init())

@@ -94,6 +94,9 @@ struct CanonicalBodyTests {
             (#"{"x":1e400}"#, .nonFiniteNumber(at: 5)),
             (#"{"x":[-1.8e308]}"#, .nonFiniteNumber(at: 6)),
             (#"{"x":1e99999999999}"#, .nonFiniteNumber(at: 5)),
+            (#"{"x":100000000000000001e300}"#, .nonFiniteNumber(at: 5)),
+            (#"{"x":0.000100000000000001e313}"#, .nonFiniteNumber(at: 5)),
+            (#"{"x":1.7976931348623159e308}"#, .nonFiniteNumber(at: 5)),
             ("{\"x\":\"a\nb\"}", .controlCharacter(at: 7)),
         ])
     func refuses(body: String, expected: BodyError) {
@@ -110,6 +113,16 @@ struct CanonicalBodyTests {
         ])
     func refusesNoJSON(body: String) {
         #expect(throws: BodyError.self) { try CanonicalBody(Array(body.utf8)) }
+    }
+
+    @Test(
+        "takes numbers up to the largest double, however they are spelled",
+        arguments: [
+            "1.7976931348623157e308", "100000000000000001e291", "0.000100000000000001e312", "1e-99999999999",
+            "0e99999999999", "17976931348623157" + String(repeating: "0", count: 292),
+        ])
+    func finite(spelled: String) throws {
+        #expect(try canonical(#"{"x":[\#(spelled)]}"#) == #"{"x":[\#(spelled)]}"#)
     }
 
     @Test("refuses invalid UTF-8 and says at which byte")

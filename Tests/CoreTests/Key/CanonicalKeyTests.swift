@@ -10,7 +10,7 @@ struct CanonicalReferenceTests {
         "is what the rules say, for thousands of random bodies in random spellings", arguments: 0..<8 as Range<UInt64>)
     func random(seed: UInt64) throws {
         var bodies = RandomBody(seed: seed)
-        for _ in 0..<500 {
+        for _ in 0..<300 {
             let tree = bodies.body()
             let spelled = bodies.spelled(tree)
             // The reference reads the text itself: a mistake in the spelling would be seen here.
@@ -24,7 +24,7 @@ struct CanonicalReferenceTests {
     @Test("is kept by another order where it does not count, other white space, escapes and spellings of numbers")
     func spellings() throws {
         var bodies = RandomBody(seed: 100)
-        for _ in 0..<1_000 {
+        for _ in 0..<400 {
             let tree = bodies.body()
             let one = try CanonicalBody(Array(bodies.spelled(tree).utf8)).digest()
             let other = try CanonicalBody(Array(bodies.spelled(tree).utf8)).digest()
@@ -35,7 +35,7 @@ struct CanonicalReferenceTests {
     @Test("is another one as soon as one value, anywhere, is another; unless it is left out")
     func oneValue() throws {
         var bodies = RandomBody(seed: 200)
-        for _ in 0..<2_000 {
+        for _ in 0..<800 {
             let tree = bodies.body()
             var changed = tree
             let isCounted = changed.changeOne(&bodies)

@@ -32,7 +32,8 @@ final class SimUpstream: Upstream {
     var concurrentMax: Int { state.withLock { $0.concurrentMax } }
 
     func attempt(
-        _ attempt: Attempt, receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
+        _ attempt: Attempt, for caller: Caller,
+        receive: @escaping @Sendable (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure) {
         let number = state.withLock { state in
             state.attempts.append(attempt)
@@ -43,21 +44,21 @@ final class SimUpstream: Upstream {
         defer { state.withLock { $0.concurrent -= 1 } }
         for act in script(number, attempt) {
             await Task.yield()
-            if Task.isCancelled {
+            if caller.gone != nil {
                 state.withLock { $0.cancelled += 1 }
                 throw .cut
             }
-            try await perform(act, attempt, receive)
+            try await perform(act, caller, receive)
         }
     }
 
     private func perform(
-        _ act: Act, _ attempt: Attempt, _ receive: (AttemptEvent) throws(Failure) -> Void
+        _ act: Act, _ caller: Caller, _ receive: (AttemptEvent) throws(Failure) -> Void
     ) async throws(Failure) {
         switch act {
         case .wait(let length):
             do {
-                try await clock.sleep(until: clock.now.advanced(by: length))
+                try await clock.sleep(until: clock.now.advanced(by: length), for: caller)
             } catch {
                 state.withLock { $0.cancelled += 1 }
                 throw .cut

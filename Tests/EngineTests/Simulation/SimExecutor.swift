@@ -47,7 +47,7 @@ final class ManualClock: MonotonicClock {
     private struct Sleeper {
         let deadline: Instant
         let number: Int
-        let continuation: CheckedContinuation<Void, any Error>
+        let wake: @Sendable (Result<Void, any Error>) -> Void
     }
 
     private struct State {
@@ -63,30 +63,57 @@ final class ManualClock: MonotonicClock {
     var wallNow: WallTime { WallTime(milliseconds: 1_700_000_000_000 + now.nanoseconds / 1_000_000) }
 
     func sleep(until deadline: Instant) async throws {
-        let number = state.withLock { state in
+        let number = nextNumber()
+        try await withTaskCancellationHandler {
+            try await sleep(until: deadline, number)
+        } onCancel: {
+            wake(number)
+        }
+    }
+
+    /// Ends when the caller goes, with an error.
+    func sleep(until deadline: Instant, for caller: Caller) async throws {
+        let number = nextNumber()
+        caller.whenGone { self.wake(number) }
+        try await sleep(until: deadline, number)
+    }
+
+    func call(at instant: Instant, _ body: @escaping @Sendable () -> Void) {
+        let number = nextNumber()
+        state.withLock { state in
+            state.sleepers.append(Sleeper(deadline: instant, number: number) { _ in body() })
+        }
+    }
+
+    private func nextNumber() -> Int {
+        state.withLock { state in
             state.nextNumber += 1
             return state.nextNumber
         }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let isOver = state.withLock { state -> Result<Void, any Error>? in
-                    if state.cancelled.remove(number) != nil { return .failure(CancellationError()) }
-                    if deadline <= state.now { return .success(()) }
-                    state.sleepers.append(Sleeper(deadline: deadline, number: number, continuation: continuation))
-                    return nil
-                }
-                if let isOver { continuation.resume(with: isOver) }
+    }
+
+    private func sleep(until deadline: Instant, _ number: Int) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            let isOver = state.withLock { state -> Result<Void, any Error>? in
+                if state.cancelled.remove(number) != nil { return .failure(CancellationError()) }
+                if deadline <= state.now { return .success(()) }
+                state.sleepers.append(
+                    Sleeper(deadline: deadline, number: number) { continuation.resume(with: $0) })
+                return nil
             }
-        } onCancel: {
-            let sleeper = state.withLock { state -> Sleeper? in
-                guard let index = state.sleepers.firstIndex(where: { $0.number == number }) else {
-                    state.cancelled.insert(number)
-                    return nil
-                }
-                return state.sleepers.remove(at: index)
-            }
-            sleeper?.continuation.resume(throwing: CancellationError())
+            if let isOver { continuation.resume(with: isOver) }
         }
+    }
+
+    private func wake(_ number: Int) {
+        let sleeper = state.withLock { state -> Sleeper? in
+            guard let index = state.sleepers.firstIndex(where: { $0.number == number }) else {
+                state.cancelled.insert(number)
+                return nil
+            }
+            return state.sleepers.remove(at: index)
+        }
+        sleeper?.wake(.failure(CancellationError()))
     }
 
     /// Goes on to the next deadline and wakes whoever waits for it; false when nobody does.
@@ -98,7 +125,7 @@ final class ManualClock: MonotonicClock {
             state.sleepers.removeAll { $0.deadline <= state.now }
             return due
         }
-        for sleeper in due { sleeper.continuation.resume() }
+        for sleeper in due { sleeper.wake(.success(())) }
         return !due.isEmpty
     }
 }

@@ -188,8 +188,7 @@ struct BinaryScene {
             change(&$0)
         }
         sidecar = try Sidecar(settings, environment: ["SAMOVAR_ADMIN_TOKEN": Self.adminToken], under: launcher)
-        guard let address = sidecar.binary else { throw HarnessError.odd("no binary port") }
-        self.address = address
+        address = sidecar.binary
     }
 
     func client(window: UInt32 = 0, receiveBuffer: Int32? = nil, authorization: String? = nil) throws -> BinaryClient {

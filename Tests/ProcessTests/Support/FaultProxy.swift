@@ -18,6 +18,7 @@ final class FaultProxy: Sendable {
     private let listening: ListeningSocket
     private let target: SocketAddress
     private let fault: Mutex<Fault>
+    private let callersCount = Atomic(0)
     private let open = Mutex<(descriptors: Set<Int32>, isOver: Bool)>(([], false))
 
     init(to target: SocketAddress, _ fault: Fault = .none) throws {
@@ -42,6 +43,9 @@ final class FaultProxy: Sendable {
 
     /// How many sockets are open, two for each connection that is passed on.
     var openCount: Int { open.withLock { $0.descriptors.count } }
+
+    /// How many bytes callers have sent.
+    var callersByteCount: Int { callersCount.load(ordering: .relaxed) }
 
     /// For connections from now on.
     func set(_ new: Fault) { fault.withLock { $0 = new } }
@@ -87,6 +91,7 @@ final class FaultProxy: Sendable {
             guard poll(&events, 2, 60_000) > 0 else { return }
             if events[0].revents != 0 {
                 guard let bytes = read(caller) else { return }
+                callersCount.add(bytes.count, ordering: .relaxed)
                 if case .blackHole = fault { continue }
                 guard write(bytes[...], to: upstream) else { return }
             }

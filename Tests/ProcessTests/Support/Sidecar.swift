@@ -60,8 +60,7 @@ final class Sidecar: Sendable {
     let process: ChildProcess
     let http: SocketAddress
     let admin: SocketAddress
-    /// Nil where it was not asked for.
-    let binary: SocketAddress?
+    let binary: SocketAddress
 
     /// What the process has in memory, in bytes.
     func residentSize() throws -> Int {
@@ -103,7 +102,7 @@ final class Sidecar: Sendable {
         let ready = JSON(try process.line(startingWith: "{\"event\":\"ready\""))
         http = try SocketAddress(ready["http"].string ?? "")
         admin = try SocketAddress(ready["admin"].string ?? "")
-        binary = try ready["binary"].string.map { try SocketAddress($0) }
+        binary = try SocketAddress(ready["binary"].string ?? "127.0.0.1:0")
     }
 
     /// Starts one without waiting until it serves: it may not come to that.

@@ -17,7 +17,7 @@ struct ConversationTests {
         #expect(peer.bytes(of: 7) == Sample.bytes(Sample.body(500)))
         #expect(peer.frames(of: 7).first?.head?.total == 500)
         #expect(peer.frames(of: 7).first?.isEnd == true)
-        #expect(peer.service.counts.answered == 2)
+        #expect(peer.connection.hitCount == 2)
         #expect(peer.connection.handovers.isEmpty)
     }
 

@@ -18,6 +18,8 @@ final class Driven<Machine: ConnectionMachine> {
     private var room = Int.max
     private(set) var handovers: [Handover] = []
     private(set) var hangUps: [UInt64] = []
+    /// How many requests were answered out of memory.
+    private(set) var hitCount = 0
     private(set) var outputIsShut = false
     private(set) var isClosed = false
 
@@ -103,6 +105,8 @@ final class Driven<Machine: ConnectionMachine> {
             take()
             handovers += turn.handovers
             hangUps += turn.hangUps
+            hitCount += turn.hits.hitCount
+            turn.hits.removeAll()
             turn.handovers = []
             turn.hangUps = []
             if isClosed { return }
@@ -135,6 +139,8 @@ final class Driven<Machine: ConnectionMachine> {
             isClosed = true
             machine.closed(into: &turn)
             hangUps += turn.hangUps
+            hitCount += turn.hits.hitCount
+            turn.hits.removeAll()
             turn.removeAll()
         }
     }

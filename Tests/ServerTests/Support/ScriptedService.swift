@@ -8,7 +8,6 @@ import SamovarWire
 /// name; everything else it hands over to the test. A stream is made of a stored body only where the name ends in `*`.
 final class ScriptedService: HTTPService, BinaryService {
     struct Counts: Equatable {
-        var answered = 0
         var refused = 0
         var lagged = 0
     }
@@ -83,8 +82,14 @@ final class ScriptedService: HTTPService, BinaryService {
             key: nil, startedAt: startedAt)
     }
 
-    func answered(_ provenance: Provenance, since startedAt: Instant) {
-        state.withLock { $0.counts.answered += 1 }
+    func recallPlain(
+        _ digest: Digest256, _ kind: APIKind, _ caller: inout BinaryCaller, at now: Instant
+    ) -> PlainHit? {
+        guard
+            case .hit(let stored, let provenance, let request)? = recall(
+                Request.Arrival(kind: kind, body: nil), digest, at: now)
+        else { return nil }
+        return PlainHit(stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage)
     }
 
     func refused(since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }

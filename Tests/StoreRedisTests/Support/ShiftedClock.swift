@@ -28,4 +28,8 @@ final class ShiftedClock: MonotonicClock {
     func sleep(until deadline: Instant) async throws {
         try await system.sleep(until: deadline.advanced(by: .zero - shift.withLock { $0.mono }))
     }
+
+    func call(at instant: Instant, _ body: @escaping @Sendable () -> Void) {
+        system.call(at: instant.advanced(by: .zero - shift.withLock { $0.mono }), body)
+    }
 }

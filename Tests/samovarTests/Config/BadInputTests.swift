@@ -39,7 +39,9 @@ struct BadInputTests {
         .init("listen:\n  htpp: 127.0.0.1:1", line: 2, "listen.htpp", "did you mean 'http'?"),
         .init("redis:\n  key-prefix: x", line: 2, "redis.key-prefix", "did you mean 'key_prefix'?"),
         .init("cache:\n  ttl: 1h\n  stale_tll: 1h", line: 3, "cache.stale_tll", "did you mean 'stale_ttl'?"),
-        .init("cache: {max_l1_size: 1GiB}", "cache.max_l1_size", "known here: l1_size_max, l1_item_size_max, ttl"),
+        .init(
+            "cache: {max_l1_size: 1GiB}", "cache.max_l1_size",
+            "known here: l1_size_max, l1_item_size_max, body_memo_size_max, ttl"),
         .init("cache: {TTL: 1h}", "cache.TTL", "did you mean 'ttl'?"),
         .init("routes:\n  - name: a\n    ttll: 1h", line: 3, "routes[0].ttll", "did you mean 'ttl'?"),
         .init(

@@ -76,7 +76,7 @@ class Bench:
         folder = self._own_folder("sidecar")
         settings |= {"REDIS__URL": f"redis://127.0.0.1:{redis.port}/0"} if redis else {}
         config = folder / "samovar.yaml"
-        config.write_text(_fill("samovar.yaml", upstream_port=str(upstream.port)))
+        config.write_text(filled("samovar.yaml", upstream_port=str(upstream.port)))
         process = self._start(
             [self._samovar, "serve", "--config", config], folder, core,
             {f"SAMOVAR__{name}": value for name, value in settings.items()},
@@ -86,7 +86,7 @@ class Bench:
 
     def redis(self, core: int | None = None) -> Server:
         folder, port = self._own_folder("redis"), free_port()
-        command = [_program("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
+        command = [program_path("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
         return self._listening("redis", command, folder, port, core)
 
@@ -94,17 +94,17 @@ class Bench:
         folder, port = self._own_folder("nginx"), free_port()
         config = folder / "nginx.conf"
         names = {"folder": str(folder), "user": getpass.getuser(), "port": str(port)}
-        config.write_text(_fill("nginx.conf", upstream_port=str(upstream.port), **names))
-        command = [_program("nginx", "nginx-light"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
+        config.write_text(filled("nginx.conf", upstream_port=str(upstream.port), **names))
+        command = [program_path("nginx", "nginx-light"), "-e", "stderr", "-p", str(folder), "-c", str(config)]
         return self._listening("nginx", command, folder, port, core)
 
     def varnish(self, upstream: Server, core: int | None = None) -> Server:
         folder, port = self._own_folder("varnish"), free_port()
         config = folder / "varnish.vcl"
-        config.write_text(_fill("varnish.vcl", upstream_port=str(upstream.port)))
+        config.write_text(filled("varnish.vcl", upstream_port=str(upstream.port)))
         if not any(pathlib.Path("/usr/lib").glob("**/vmods/libvmod_bodyaccess.so")):
             raise Missing("Varnish cannot put a body into its key here: apt-get install varnish-modules")
-        command = [_program("varnishd", "varnish"), "-F", "-j", "none", "-n", str(folder / "varnish")]
+        command = [program_path("varnishd", "varnish"), "-F", "-j", "none", "-n", str(folder / "varnish")]
         command += ["-a", f"127.0.0.1:{port}", "-f", str(config), "-s", "malloc,2G"]
         command += ["-p", "thread_pools=1", "-p", "thread_pool_min=100", "-p", "thread_pool_max=2000"]
         return self._listening("varnish", command, folder, port, core)
@@ -134,7 +134,7 @@ class Bench:
         return folder
 
 
-def _fill(template: str, **names: str) -> str:
+def filled(template: str, **names: str) -> str:
     return _AtTemplate((_PEERS / template).read_text()).substitute(names)
 
 
@@ -144,7 +144,7 @@ class _AtTemplate(string.Template):
     delimiter = "@"
 
 
-def _program(name: str, package: str) -> str:
+def program_path(name: str, package: str) -> str:
     found = shutil.which(name, path=f"{os.environ.get('PATH', '/usr/bin')}:/usr/sbin:/usr/local/sbin")
     if not found:
         raise Missing(f"{name} is not here: apt-get install {package}")

@@ -104,6 +104,7 @@ class FakeServer:
         self._sockets: List[socket.socket] = []
         self.problems: "queue.Queue[BaseException]" = queue.Queue()
         self.connections = 0
+        self.clients: List[Any] = []  # closed before the server is
 
     def __enter__(self) -> "FakeServer":
         thread = threading.Thread(target=self._accept, daemon=True)
@@ -145,6 +146,8 @@ class FakeServer:
         self._listener.close()
 
     def __exit__(self, kind: Any, *_: Any) -> None:
+        for client in self.clients:
+            client.close()
         self.stop_listening()
         for thread in self._threads:
             thread.join(2)

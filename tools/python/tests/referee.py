@@ -100,7 +100,7 @@ class Referee:
             if name != "HELLO" or version != 1:
                 raise Refusal("HELLO_EXPECTED", "connection", 0)
         elif version != 1:
-            if id == 0:
+            if id == 0 or name == "HELLO" or name in EXACT:
                 raise Refusal("MALFORMED_FRAME", "connection", 0, "version")
             if id in self.inflight:
                 raise Refusal("DUPLICATE_ID", "request", id)
@@ -167,7 +167,6 @@ class Referee:
         at, last, count = 0, -1, 0
         if len(section) > self.metadata_size_max:
             raise Refusal("METADATA_TOO_LARGE", "request", id)
-        problem: Optional[Refusal] = None
         while at < len(section):
             if at + 3 > len(section):
                 raise Refusal("MALFORMED", "request", id, "a field cut off")
@@ -179,16 +178,13 @@ class Referee:
             if count > 10:
                 raise Refusal("METADATA_TOO_LARGE", "request", id)
             at, last = at + 3 + size, type
-            if type >= 128 or problem:
-                continue
             if type not in FIELD_NAMES:
-                problem = Refusal("UNKNOWN_FIELD", "request", id)
-            elif type not in FIELDS_OF[name] or not self._good_value(type, value):
-                problem = Refusal("MALFORMED", "request", id, FIELD_NAMES[type])
-            else:
-                found[FIELD_NAMES[type]] = value.hex() if type == 24 else value.decode("ascii")
-        if problem:
-            raise problem
+                if type < 128:
+                    raise Refusal("UNKNOWN_FIELD", "request", id)
+                continue
+            if type not in FIELDS_OF[name] or not self._good_value(type, value):
+                raise Refusal("MALFORMED", "request", id, FIELD_NAMES[type])
+            found[FIELD_NAMES[type]] = value.hex() if type == 24 else value.decode("ascii")
         return found
 
     @staticmethod
@@ -215,10 +211,8 @@ class Referee:
         kind = self._kind(id, number)
         if options & 0x80 or (max_age and not options & 8) or (max_stale and not options & 0x10):
             raise Refusal("MALFORMED", "request", id, "options")
-        if name == "WARM" and options & ~0x29:
-            raise Refusal("MALFORMED", "request", id, "an option that WARM has not")
         metadata, rest = self._split(name, id, payload, 16)
-        if options & 0x40 and not self.features & 2:
+        if options & 0x40 and name != "WARM" and not self.features & 2:
             raise Refusal("FEATURE_NOT_AGREED", "request", id)
         names = [option for bit, option in enumerate(OPTIONS) if options & 1 << bit]
         return {"kind": kind, "options": names, "deadline_ms": deadline, "max_age": max_age, "max_stale": max_stale,
@@ -228,6 +222,8 @@ class Referee:
         message, body = self._question(name, id, payload)
         if message["kind"] == "models" and body:
             raise Refusal("MALFORMED", "request", id, "a body for models")
+        if name == "WARM" and set(message["options"]) - {"NO_CACHE", "HAS_MAX_AGE", "SHOW_TENANT"}:
+            raise Refusal("MALFORMED", "request", id, "an option that WARM has not")
         return {**message, "body": body}
 
     def _warm(self, id: int, payload: bytes) -> Dict[str, Any]:
@@ -242,7 +238,7 @@ class Referee:
     def _put(self, id: int, payload: bytes) -> Dict[str, Any]:
         number, form, _, ttl, size, reserved = struct.unpack_from("<BBHIII", payload)
         kind = self._kind(id, number)
-        if form not in (1, 2) or reserved:
+        if form not in (1, 2) or reserved or (form == 2 and kind not in ("chat", "completions")):
             raise Refusal("MALFORMED", "request", id, "form or reserved")
         metadata, rest = self._split("PUT", id, payload, 16)
         if size > len(rest) or (kind == "models" and size):
