@@ -161,7 +161,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport"],
+            dependencies: [
+                "SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport",
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             path: "Tests/ServerTests", swiftSettings: strict),
         .testTarget(
             name: "SamovarStoreRedisTests",

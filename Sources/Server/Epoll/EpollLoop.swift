@@ -231,14 +231,19 @@ public final class EpollLoop: @unchecked Sendable {
             case .nobody: return
             case .exhausted: return pause(acceptor)
             }
-            let slot = free.popLast() ?? slots.count
-            if slot == slots.count { slots.append(Slot()) }
-            let place = Place(loop: self, slot: slot, generation: slots[slot].generation)
-            let connection = acceptor.connection(socket, place, loop)
-            slots[slot].connection = connection
-            poll.add(socket.descriptor, .readable, tag: place.tag)
-            connection.begin()
+            take(socket) { acceptor.connection(socket, $0, loop) }.begin()
         }
+    }
+
+    /// Gives a connection a place, and listens to its socket from now on.
+    func take(_ socket: Socket, _ make: (Place) -> SocketConnection) -> SocketConnection {
+        let slot = free.popLast() ?? slots.count
+        if slot == slots.count { slots.append(Slot()) }
+        let place = Place(loop: self, slot: slot, generation: slots[slot].generation)
+        let connection = make(place)
+        slots[slot].connection = connection
+        poll.add(socket.descriptor, .readable, tag: place.tag)
+        return connection
     }
 
     /// Where a connection lives on its loop.
