@@ -89,7 +89,7 @@ public enum AttemptOutcome: String, CaseIterable, Sendable {
 
 /// Everything that is counted, in one place. Read by the admin port.
 public final class Metrics: Sendable {
-    /// By how they were answered; the HTTP port is the only front so far.
+    /// By how they were answered, on all data ports together: they are not told apart yet.
     public let requests = Counters<ServeResult>()
     public let durations = Histograms<ServeResult>()
     public let firstTokens = Histograms<ServeResult>()

@@ -212,14 +212,11 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         guard let total = recording.shownByteCount(as: hit.form, withUsage: hit.wantsUsage),
             total <= min(settings.limits.chunkSize, session.window)
         else { return false }
-        let start = turn.output.count
-        let length = AnswerHead.byteCount + total
-        FrameHeader(.answer, id: id, length: length, flags: .end).append(to: &turn.output)
-        AnswerHead(hit.provenance, form: hit.form, total: total).append(to: &turn.output)
-        do throws(RecordingError) {
-            try recording.render(into: &turn.output, withUsage: hit.wantsUsage || hit.form == .body)
-        } catch {
-            turn.output.truncate(to: start)
+        let head = AnswerHead(hit.provenance, form: hit.form, total: total)
+        guard
+            Self.appendWhole(
+                recording, head, Metadata(), total, withUsage: hit.wantsUsage, id, to: &turn.output)
+        else {
             return false
         }
         turn.hits.add(hit.stored.answer, hit.provenance)
@@ -298,7 +295,11 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         let isWhole = !(events && request.form == .stream)
         do throws(Failure) {
             if isWhole, let total, total <= min(settings.limits.chunkSize, session.window) {
-                try appendWhole(recording, facts, request, total, id, to: &turn.output)
+                let head = AnswerHead(provenance, form: request.form, total: total)
+                guard
+                    Self.appendWhole(
+                        recording, head, facts.metadata, total, withUsage: request.wantsUsage, id, to: &turn.output)
+                else { throw .malformed(reason: "the recording is damaged") }
             } else if recording.form == request.form {
                 open(id, events: !isWhole)
                 outbox.begin(id, facts, total: total)
@@ -318,23 +319,23 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         }
     }
 
-    private func appendWhole(
-        _ recording: Recording, _ facts: AnswerFacts, _ request: Request, _ total: Int, _ id: UInt64,
-        to output: inout OutputBuffer
-    ) throws(Failure) {
+    /// One frame with all of an answer, whose size is known. False: the recording is damaged, and nothing was written.
+    private static func appendWhole(
+        _ recording: Recording, _ head: AnswerHead, _ metadata: Metadata, _ total: Int, withUsage: Bool,
+        _ id: UInt64, to output: inout OutputBuffer
+    ) -> Bool {
         let start = output.count
-        FrameHeader(.answer, id: id, length: 0, flags: .end).append(to: &output)
-        facts.appendHead(total: total, to: &output)
-        do throws(Failure) {
-            try AnswerRenderer.render(
-                recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind, into: &output)
+        let length = AnswerHead.byteCount + metadata.byteCount + total
+        FrameHeader(.answer, id: id, length: length, flags: .end).append(to: &output)
+        head.append(metadata: metadata, to: &output)
+        do throws(RecordingError) {
+            // A body is not changed: whoever asks for one is told its usage.
+            try recording.render(into: &output, withUsage: withUsage || head.form == .body)
+            return true
         } catch {
             output.truncate(to: start)
-            throw error
+            return false
         }
-        let length = output.count - start - FrameHeader.byteCount
-        let header = FrameHeader(.answer, id: id, length: length, flags: .end)
-        output.withUnsafeMutableBytes { header.words.store(to: $0, at: start) }
     }
 
     private mutating func open(_ id: UInt64, events: Bool) {

@@ -267,8 +267,13 @@ extension BinaryOutbox.Outgoing {
 extension AnswerFacts {
     /// ANSWER's fixed part and metadata.
     func appendHead(total: Int?, to output: inout OutputBuffer) {
+        AnswerHead(provenance, form: form, total: total).append(metadata: metadata, to: &output)
+    }
+
+    /// ANSWER's fields.
+    var metadata: Metadata {
         var metadata = Metadata()
         if let tenant { metadata.set(.tenant, tenant) }
-        AnswerHead(provenance, form: form, total: total).append(metadata: metadata, to: &output)
+        return metadata
     }
 }

@@ -145,20 +145,11 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
 
     /// Tells the machine how the socket does, until nothing more comes of it.
     private func report(_ context: ChannelHandlerContext, at now: Instant) {
-        var hasMore = true
-        while hasMore {
-            let before = unsent
-            unsent = context.channel.isWritable ? 0 : buffered(context)
-            if unsent == 0 { settleDebts() }
-            machine.wrote(unsent: unsent, hasTaken: unsent < before, at: now, into: &loop.turn)
-            hasMore = !loop.turn.isEmpty
-            if hasMore {
-                write(context)
-                perform(context, at: now)
-                return
-            }
-        }
-        settle(at: now)
+        let before = unsent
+        unsent = context.channel.isWritable ? 0 : buffered(context)
+        if unsent == 0 { settleDebts() }
+        machine.wrote(unsent: unsent, hasTaken: unsent < before, at: now, into: &loop.turn)
+        if loop.turn.isEmpty { settle(at: now) } else { perform(context, at: now) }
     }
 
     private func buffered(_ context: ChannelHandlerContext) -> Int {

@@ -16,7 +16,8 @@ public final class Front: HTTPService {
     let memo: Lock<BodyMemo>
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
-    /// One for each event loop. Bounded by `connections_max`: a connection has one request in service at a time.
+    /// One for each event loop. Bounded by `connections_max`, each with one request in service over HTTP and
+    /// `inflight_max` over the binary port.
     private let exchanges: [AsyncStream<Exchange>]
     private let queues: [AsyncStream<Exchange>.Continuation]
 
