@@ -96,8 +96,9 @@ public final class Pipeline: Sendable {
     }
 
     /// Counts what was answered out of memory in one turn of a loop, with what it saved.
-    public func count(_ tally: borrowing HitTally, taking duration: Duration) {
-        metrics.count(tally, taking: duration, prices: tally.isEmpty ? PriceTable() : settings.withLock { $0.prices })
+    public func count(_ tally: borrowing HitTally, at front: DataFront, taking duration: Duration) {
+        metrics.count(
+            tally, at: front, taking: duration, prices: tally.isEmpty ? PriceTable() : settings.withLock { $0.prices })
     }
 
     /// Answers one request. Leaving `deliver` is leaving the flight; so is the caller's going away.

@@ -8,7 +8,11 @@ struct PrometheusText {
     init(_ source: AdminSource) {
         let metrics = source.pipeline.metrics
         counter("samovar_requests_total", "Requests by how they were answered.") {
-            metrics.requests.all.map { ("front=\"http\",result=\"\($0.label.rawValue)\"", $0.value) }
+            DataFront.allCases.flatMap { front in
+                metrics.requests[front].all.map { label, value in
+                    ("front=\"\(front.rawValue)\",result=\"\(label.rawValue)\"", value)
+                }
+            }
         }
         counter("samovar_upstream_attempts_total", "Calls to upstreams by outcome.") {
             metrics.attemptCounts.flatMap { upstream, outcomes in

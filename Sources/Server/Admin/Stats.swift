@@ -79,7 +79,7 @@ extension Stats {
     init(_ source: AdminSource) {
         let metrics = source.pipeline.metrics
         var counts: [ServeResult: Int] = [:]
-        for (result, count) in metrics.requests.all { counts[result] = count }
+        for result in ServeResult.allCases { counts[result] = metrics.requests.count(result) }
         func count(_ results: ServeResult...) -> Int { results.reduce(0) { $0 + (counts[$1] ?? 0) } }
         let askable = count(.l1Hit, .l2Hit, .coalesced, .miss, .stale, .fallback)
         let withoutCall = count(.l1Hit, .l2Hit, .coalesced, .stale)
@@ -91,7 +91,7 @@ extension Stats {
         self.init(
             uptimeSeconds: source.startedAt.duration(to: source.clock.now).seconds,
             ready: source.isReady(),
-            requests: Self.counted(metrics.requests, withZeros: true),
+            requests: Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) }),
             hitRate: HitRate(l1: share(count(.l1Hit)), l2: share(count(.l2Hit)), withoutCall: share(withoutCall)),
             coalesced: count(.coalesced),
             upstream: UpstreamStats(attempts: attempts, callsSaved: withoutCall),
@@ -106,10 +106,10 @@ extension Stats {
             connections: source.connectionCount())
     }
 
-    private static func counted<Label>(_ counters: Counters<Label>, withZeros: Bool = false) -> [String: Int]
+    private static func counted<Label>(_ counters: Counters<Label>) -> [String: Int]
     where Label: RawRepresentable<String> {
         var counts: [String: Int] = [:]
-        for (label, value) in counters.all where withZeros || value > 0 { counts[label.rawValue] = value }
+        for (label, value) in counters.all where value > 0 { counts[label.rawValue] = value }
         return counts
     }
 }

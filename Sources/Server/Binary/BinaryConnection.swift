@@ -7,6 +7,8 @@ import SamovarWire
 /// Hits go out in the turn in which they were asked for; everything else is handed over, and its reply takes turns
 /// with the others in the outbox.
 struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
+    static var front: DataFront { .binary }
+
     struct Settings: Sendable {
         var limits = BinaryLimits()
         var followerLagMax = 256 << 10
@@ -244,7 +246,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         }
         switch try session.read(opcode, payload, limits: settings.limits) {
         case .ask(let arrival, let digest, let events):
-            answer(service.call(arrival, digest: digest, at: now), events, id, at: now, into: &turn)
+            answer(service.call(arrival, digest: digest, from: Self.front, at: now), events, id, at: now, into: &turn)
         case .digest(let arrival, let digest, let events):
             guard let served = service.recall(arrival, digest, at: now), case .hit = served else {
                 return Frames.appendBodyNeeded(id: id, to: &turn.output)
@@ -450,13 +452,13 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     private mutating func refuse(
         _ id: UInt64, _ error: ErrorFrame, since startedAt: Instant, into turn: inout ConnectionTurn
     ) {
-        service.refused(since: startedAt)
+        service.refused(at: Self.front, since: startedAt)
         error.append(id: id, to: &turn.output)
     }
 
     /// The connection's last words.
     private mutating func breakOff(_ error: ErrorFrame, at now: Instant, into turn: inout ConnectionTurn) {
-        service.refused(since: now)
+        service.refused(at: Self.front, since: now)
         error.append(id: 0, to: &turn.output)
         end(lingers: true, at: now, into: &turn)
     }

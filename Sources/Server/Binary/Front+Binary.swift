@@ -37,7 +37,7 @@ extension Front: BinaryService {
             case .warm(let arrival, let digest): return .served(.warm(try understand(arrival, digest)))
             }
         } catch {
-            refused(since: now)
+            refused(at: .binary, since: now)
             return .failed(error)
         }
     }

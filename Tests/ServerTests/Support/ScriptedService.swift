@@ -32,16 +32,16 @@ final class ScriptedService: HTTPService, BinaryService {
         state.withLock { $0.remembered[Digest256(bytes: digest.bytes)] = body }
     }
 
-    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, from front: DataFront, at now: Instant) -> Served {
         let request: Request
         do throws(RequestError) {
             request = try Request(arrival, routes: Self.routes)
         } catch {
-            refused(since: now)
+            refused(at: front, since: now)
             return .failed(FailedReply(error))
         }
         if request.model == Self.refusedModel {
-            refused(since: now)
+            refused(at: front, since: now)
             return .failed(FailedReply(ErrorCode.noRoute))
         }
         if let recording = state.withLock({ $0.stored[request.model] }),
@@ -92,7 +92,7 @@ final class ScriptedService: HTTPService, BinaryService {
         return PlainHit(stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage)
     }
 
-    func refused(since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }
+    func refused(at front: DataFront, since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }
     func lagged() { state.withLock { $0.counts.lagged += 1 } }
 
     static let provenance = Provenance(result: .l1Hit, age: .seconds(12), remaining: .seconds(3_588))
