@@ -10,6 +10,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     static var front: DataFront { .binary }
 
     struct Settings: Sendable {
+        var guarding = Guarding()
         var limits = BinaryLimits()
         var followerLagMax = 256 << 10
         var headerTimeout = Duration.seconds(5)
@@ -181,9 +182,10 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         _ payload: RawSpan, at now: Instant, into turn: inout ConnectionTurn
     ) throws(ProtocolError) {
         let hello = try Hello(payload, limits: settings.limits)
-        let isAdmin = service.admits(
-            adminToken: hello.metadata.secret(.adminToken), accessToken: hello.metadata.secret(.accessToken))
-        guard let isAdmin else {
+        guard settings.guarding.admits(hello.metadata.secret(.accessToken)),
+            let isAdmin = service.admits(adminToken: hello.metadata.secret(.adminToken))
+        else {
+            if let address = settings.guarding.peerAddress { service.tokenFailed(from: address, at: now) }
             return breakOff(
                 ErrorFrame(.unauthenticated, message: "a token is wrong, or missing"), at: now, into: &turn)
         }

@@ -12,6 +12,8 @@ protocol CallService: Sendable {
     func facts(_ request: Request, _ provenance: Provenance, since startedAt: Instant) -> AnswerFacts
     /// Counts an error that the connection found by itself.
     func refused(at front: DataFront, since startedAt: Instant)
+    /// A peer of this address has shown a wrong token, or none where one is asked for.
+    func tokenFailed(from address: String, at now: Instant)
 }
 
 /// What HTTP connections ask beside.

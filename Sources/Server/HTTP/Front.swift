@@ -14,6 +14,7 @@ public final class Front: HTTPService {
     private let settings: Lock<Snapshot>
     /// What bodies ask that came with their digest.
     let memo: Lock<BodyMemo>
+    private let failedTokens = Lock(FailedTokens())
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`, each with one request in service over HTTP and
@@ -150,6 +151,15 @@ public final class Front: HTTPService {
     func refused(at front: DataFront, since startedAt: Instant) {
         metrics.requests[front][.error].add(1)
         metrics.durations[.error].observe(startedAt.duration(to: clock.now))
+    }
+
+    func tokenFailed(from address: String, at now: Instant) {
+        failedTokens.withLock { $0.failed(address, at: now) }
+    }
+
+    /// Whether a peer of this address may show a token now.
+    func admits(_ address: String) -> Bool {
+        failedTokens.withLock { $0.admits(address, at: clock.now) }
     }
 
     // MARK: Serving

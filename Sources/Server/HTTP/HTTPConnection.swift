@@ -45,6 +45,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     }
 
     private let service: Service
+    /// Nil where nobody asks who it is.
+    private let peerAddress: String?
     private let limits: Limits
     private var decoder: RequestDecoder
     private var pace: ReadPace
@@ -66,9 +68,11 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     private static var outputMax: Int { 256 << 10 }
 
     init(
-        service: Service, limits: Limits, decoder: RequestDecoder, pace: ReadPace, requestIDs: RequestIDs
+        service: Service, limits: Limits, decoder: RequestDecoder, pace: ReadPace, requestIDs: RequestIDs,
+        peerAddress: String? = nil
     ) {
         self.service = service
+        self.peerAddress = peerAddress
         self.limits = limits
         self.decoder = decoder
         self.pace = pace
@@ -204,6 +208,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     /// Answers what must not be served, and ends: nothing that follows can be trusted.
     private mutating func refuse(_ error: ErrorReply, at now: Instant, into turn: inout ConnectionTurn) {
         service.refused(at: Self.front, since: now)
+        if error.status == 407, let peerAddress { service.tokenFailed(from: peerAddress, at: now) }
         closesAfterReply = true
         HTTPReply.append(error, manner(Framing(isHead: false, isHTTP11: true)), to: &turn.output)
         end(lingers: true, at: now)

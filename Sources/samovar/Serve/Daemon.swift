@@ -111,7 +111,7 @@ final class Daemon: Sendable {
         let metrics = Metrics()
         let clock = clock
         let loops = group.makeIterator().map(LoopExecutor.init)
-        let settings = configuration.frontSettings(adminToken: secrets.adminToken)
+        let settings = configuration.frontSettings(secrets)
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
             metrics: metrics)
@@ -131,7 +131,7 @@ final class Daemon: Sendable {
             bodyMemoSizeMax: configuration.cache.bodyMemoSizeMax)
         let connections = ConnectionCount(max: settings.connectionsMax)
         let epoll = try epollLoops(configuration.listen, front)
-        let port = DataPort(front: front, count: connections, loops: epoll)
+        let port = DataPort(front: front, count: connections, loops: epoll, tls: try configuration.portTLS())
         let source = AdminSource(
             pipeline: pipeline, clock: clock, startedAt: clock.now,
             isReady: { self.drain.withLock { $0.isReady } },
@@ -232,8 +232,11 @@ final class Daemon: Sendable {
             try new.checkServable()
             try new.checkRoutes()
             configuration.withLock { [new] in $0 = new }
+            // Tokens are those of the start: the environment of a process does not change.
+            let current = parts.front.currentSettings
             parts.front.reconfigure(
-                new.frontSettings(adminToken: parts.front.currentSettings.adminToken))
+                new.frontSettings(
+                    ConfigurationSecrets(adminToken: current.adminToken, accessToken: current.accessToken)))
             parts.pipeline.reconfigure(new.pipelineSettings())
             level.current = Logger.Level(new.log.level)
             drain.withLock { [new] drain in

@@ -8,7 +8,7 @@ import SamovarWire
 // How the configuration's words become the parts' settings.
 
 extension Configuration {
-    func frontSettings(adminToken: Secret?) -> FrontSettings {
+    func frontSettings(_ secrets: ConfigurationSecrets) -> FrontSettings {
         let passing = passingUpstream
         return FrontSettings(
             routes: routeTable,
@@ -31,7 +31,18 @@ extension Configuration {
                 outputSizeMax: limits.outputSizeMax),
             followerLagMax: limits.followerLagMax,
             drainGrace: drain.acceptFor + drain.grace,
-            adminToken: adminToken)
+            adminToken: secrets.adminToken,
+            accessToken: secrets.accessToken)
+    }
+
+    /// TLS of the data ports, where it is wanted.
+    func portTLS() throws -> PortTLS? {
+        guard let certFile = listen.certFile, let keyFile = listen.keyFile else { return nil }
+        do throws(PortTLSError) {
+            return try PortTLS(certificateFile: certFile, keyFile: keyFile, clientCAFile: listen.clientCAFile)
+        } catch {
+            throw CommandFailure("listen.\(error.key): \(error.file): not what TLS needs, in PEM, or not to be read")
+        }
     }
 
     func pipelineSettings() -> Pipeline.Settings {

@@ -57,7 +57,7 @@ final class ScriptedService: HTTPService, BinaryService {
         guard let body = state.withLock({ $0.remembered[digest] }) else { return nil }
         var arrival = arrival
         arrival.body = body
-        return call(arrival, digest: digest, at: now)
+        return call(arrival, digest: digest, from: .binary, at: now)
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
@@ -67,7 +67,7 @@ final class ScriptedService: HTTPService, BinaryService {
         return .serve(.pass(request, to: nil), hidesCredential: false, timeout: nil, streams: false)
     }
 
-    func admits(adminToken: Secret?, accessToken: Secret?) -> Bool? {
+    func admits(adminToken: Secret?) -> Bool? {
         guard let adminToken else { return false }
         return adminToken.revealed == Self.adminToken ? true : nil
     }
@@ -93,6 +93,7 @@ final class ScriptedService: HTTPService, BinaryService {
     }
 
     func refused(at front: DataFront, since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }
+    func tokenFailed(from address: String, at now: Instant) {}
     func lagged() { state.withLock { $0.counts.lagged += 1 } }
 
     static let provenance = Provenance(result: .l1Hit, age: .seconds(12), remaining: .seconds(3_588))

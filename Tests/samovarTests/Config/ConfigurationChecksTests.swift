@@ -23,6 +23,8 @@ struct ConfigurationChecksTests {
                 "is the same address as listen.http"
             ),
             ("listen:\n  binary: 127.0.0.1:7602", 2, "listen.binary", "is the same address as listen.admin"),
+            ("listen:\n  key_file: a", 2, "listen.key_file", "needs cert_file beside it"),
+            ("listen:\n  client_ca_file: a", 2, "listen.client_ca_file", "is for TLS"),
             ("redis:\n  cert_file: a", 2, "redis.cert_file", "needs key_file beside it"),
             ("redis:\n  key_file: a", 2, "redis.key_file", "needs cert_file beside it"),
             (
