@@ -1,0 +1,180 @@
+/// A call of this flight's own: with the lease, or without.
+extension LeaseMachine {
+    /// How a call ended.
+    public enum Ended: Sendable {
+        /// The answer is whole. `stores`: and may be kept.
+        case whole(stores: Bool, PublishedForm, usage: Usage?)
+        case failed(Failure)
+    }
+
+    public enum CallAction: Sendable {
+        /// Call the upstream.
+        case go
+        /// The lease may be another's by now: do these first, and do not call unless told so again.
+        case notYet([Action])
+    }
+
+    /// The upstream is about to be called: ask right before the request goes out, after all queues.
+    ///
+    /// - Parameter progressUntil: until when the upstream may be silent: `AnswerDeadlines.next`.
+    public mutating func calls(progressUntil: Instant, at now: Instant) -> CallAction {
+        guard case .ready = phase else { return .notYet([]) }
+        if standing == .leads {
+            // The process may have been paused, or the call have waited for a permit: a lease that was asked for so
+            // long ago may be another's before the upstream has the request.
+            guard askedAt.duration(to: now) < settings.callWithin || bugs.contains(.callsLate) else {
+                standing = nil
+                return .notYet([.withdraw] + acquire(hasRefused ? nil : wish.needed, at: now))
+            }
+            heart = Heart(
+                every: settings.renewInterval, acquiredAt: askedAt, progressUntil: progressUntil,
+                beatsWithoutProgress: bugs.contains(.beatsWithoutProgress))
+        }
+        phase = .calling
+        return .go
+    }
+
+    /// The upstream sent a chunk.
+    public mutating func received(
+        _ chunk: Chunk, _ form: PublishedForm, progressUntil: Instant, at now: Instant
+    ) -> [Action] {
+        guard case .calling = phase, standing == .leads else { return [] }
+        heart?.progressed(until: progressUntil)
+        publication.append(chunk, form, at: now)
+        return publish(at: now)
+    }
+
+    /// The call has ended. Local callers have been told already.
+    public mutating func ended(_ ended: Ended, at now: Instant) -> [Action] {
+        guard case .calling = phase else { return [] }
+        guard standing == .leads else { return endedAlone(ended) }
+        phase = .ending(ended)
+        return settle(at: now)
+    }
+
+    private mutating func endedAlone(_ ended: Ended) -> [Action] {
+        phase = .over
+        guard case .whole(stores: true, _, _) = ended, !isInvalidated else { return releaseUnknown }
+        return [.set] + releaseUnknown
+    }
+
+    // MARK: The heart
+
+    func isAlive(at now: Instant) -> Bool { heart.map { !$0.isLost } ?? false }
+
+    mutating func beat(at now: Instant) -> [Action] { heart?.beat(at: now) == true ? [.renew] : [] }
+
+    /// What the store says to `renew`.
+    public mutating func renewed(_ reply: RenewReply, at now: Instant) -> [Action] {
+        let sentAt = heart?.replied(reply) ?? now
+        guard case .calling = phase else { return [] }
+        switch reply {
+        case .renewed(let isFollowed):
+            if isFollowed { return interested(at: now) }
+            // A pod may have come after the question was sent.
+            if followedAt <= sentAt { self.isFollowed = false }
+            return cancelIfUnwanted()
+        case .lost:
+            // Local callers and those who read this stream get their answer; others have an attempt of their own.
+            return []
+        case .unavailable: return []
+        }
+    }
+
+    /// With nobody here and nobody elsewhere the upstream is given up.
+    mutating func cancelIfUnwanted() -> [Action] {
+        guard isLeft, !wish.finishWhenLeft, standing != .leads || !isFollowed else { return [] }
+        return [.cancelUpstream]
+    }
+
+    // MARK: Publishing
+
+    /// Another pod follows this attempt.
+    public mutating func interested(at now: Instant) -> [Action] {
+        isFollowed = true
+        followedAt = now
+        // Too late for the prefix: the end is on its way, and says where to find the answer.
+        guard !hasToldEnd else { return [] }
+        publication.open(at: now)
+        switch phase {
+        case .calling: return publish(at: now)
+        case .ending: return settle(at: now)
+        case .idle, .acquiring, .ready, .following, .over: return []
+        }
+    }
+
+    mutating func publish(at now: Instant) -> [Action] {
+        let entries = publication.take(at: now)
+        return entries.isEmpty ? [] : [.publish(entries)]
+    }
+
+    /// What the store says to `publish`. False where it is not known to have taken it.
+    public mutating func published(_ isTaken: Bool, at now: Instant) -> [Action] {
+        publication.published(isTaken, at: now)
+        switch phase {
+        case .calling: return publish(at: now)
+        case .ending: return settle(at: now)
+        case .idle, .acquiring, .ready, .following, .over: return []
+        }
+    }
+
+    // MARK: The end
+
+    /// Publishes what is left, then gives the lease back: one after the other, so that the end comes last.
+    mutating func settle(at now: Instant) -> [Action] {
+        guard case .ending(let ended) = phase, !hasToldEnd, !publication.isBusy else { return [] }
+        let rest = publication.take(at: now, isLast: true)
+        guard rest.isEmpty else { return [.publish(rest)] }
+        hasToldEnd = true
+        guard isAlive(at: now) else { return tellReaders(ended) }
+        switch ended {
+        case .whole(let stores, let form, let usage):
+            let stores = stores && !isInvalidated
+            let end = PublishedEntry.end(count: publication.count, form, usage: usage, isStored: stores)
+            return [.commit(stores: stores, end: publication.isOpen ? end : nil)]
+        case .failed(let failure):
+            phase = .over
+            // Also where nobody is known to follow: someone may have begun to this moment, and would call in vain.
+            return [.abort(.failed(failure, isRetryable: isRetryable(failure))), .withdraw]
+        }
+    }
+
+    /// What the store says to `commit`.
+    public mutating func committed(_ reply: CommitReply, at now: Instant) -> [Action] {
+        guard case .ending(let ended) = phase else { return [] }
+        switch reply {
+        case .stored:
+            phase = .over
+            return [.withdraw]
+        // The end was not written with it, or may not have been; those who read this stream need it all the same.
+        // A second end is never read.
+        case .lost, .unavailable: return tellReaders(ended)
+        }
+    }
+
+    /// Without the lease the end is an entry like others.
+    private mutating func tellReaders(_ ended: Ended) -> [Action] {
+        guard publication.isOpen else {
+            phase = .over
+            return [.withdraw]
+        }
+        let entry: PublishedEntry =
+            switch ended {
+            case .whole(_, let form, let usage):
+                .end(count: publication.count, form, usage: usage, isStored: false)
+            case .failed(let failure): .failed(failure, isRetryable: isRetryable(failure))
+            }
+        phase = .over
+        return [.publish([entry]), .withdraw]
+    }
+
+    /// Whether another pod is to try, as far as this one can tell.
+    private func isRetryable(_ failure: Failure) -> Bool {
+        let count = failureCount + 1
+        return switch failure {
+        // Nothing is known against the request or the upstream.
+        case .draining, .cut: count < settings.attemptsMax
+        default: failure.isUpstreamTrouble && count < settings.troubledAttemptsMax
+        }
+    }
+}
