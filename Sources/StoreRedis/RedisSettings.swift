@@ -80,6 +80,15 @@ public struct RedisSettingsError: Error, Hashable, Sendable, CustomStringConvert
     }
 }
 
+extension Line.Settings {
+    /// The same for a connection that reads more at once.
+    func reading(replySizeMax: Int) -> Line.Settings {
+        Line.Settings(
+            endpoint: endpoint, greeting: greeting, pipelineDepthMax: pipelineDepthMax,
+            replySizeMax: max(self.replySizeMax, replySizeMax), reusesAfterTimeout: reusesAfterTimeout)
+    }
+}
+
 extension RedisSettings {
     /// What a connection needs to know, checked.
     func lineSettings(reusesAfterTimeout: Bool = false) throws(RedisSettingsError) -> Line.Settings {

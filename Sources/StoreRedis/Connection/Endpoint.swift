@@ -17,7 +17,7 @@ struct Endpoint: Sendable {
 
     /// Opens a connection on `loop`. The name is resolved anew each time, since its address may have changed.
     func connect(
-        on loop: any EventLoop, handler: @escaping @Sendable () -> RedisChannelHandler
+        on loop: any EventLoop, handler: @escaping @Sendable () -> some ChannelHandler
     ) -> EventLoopFuture<any Channel> {
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(.nanoseconds(connectTimeout.nanoseconds))

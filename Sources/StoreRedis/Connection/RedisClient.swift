@@ -53,21 +53,66 @@ final class RedisClient: Sendable {
         let outcome: RedisRequest.Outcome
         fileprivate let line: Line?
 
+        /// It was sent, and its reply got lost: it may have been done, or still be.
+        var isLost: Bool {
+            switch outcome {
+            case .failure(.timeout), .failure(.lost): true
+            default: false
+            }
+        }
+
         /// The replies belong elsewhere: the connection they came on is closed.
         func distrust() { line?.distrust() }
+    }
+
+    /// One of the connections, to come back to: what is sent there is done in the order in which it was sent.
+    struct Place: Sendable {
+        fileprivate let line: Line
+    }
+
+    /// Nil where none is live.
+    func place() -> Place? { leastLoaded().map(Place.init) }
+
+    /// On which connection a command goes.
+    enum Way: Sendable {
+        case any
+        /// Not on this one's, where there is another.
+        case besides(Exchange)
+        case at(Place)
+        /// There, unless that connection is gone.
+        case preferably(Place?)
     }
 
     /// Sends these commands in one write and waits for all their replies, until `timeout` at the latest.
     ///
     /// - Parameter canWait: nobody is held up by them, so that they may go out with what comes next.
     func send(_ commands: [[[UInt8]]], timeout: Duration, canWait: Bool = false) async -> Exchange {
-        let deadline = clock.now.advanced(by: timeout)
-        guard let line = leastLoaded() else { return Exchange(outcome: .failure(.notConnected), line: nil) }
+        await send(commands, deadline: clock.now.advanced(by: timeout), canWait: canWait)
+    }
+
+    /// - Parameter isForCaller: whether a cancelled task stops waiting, or sends nothing at all. False for what is to
+    ///   be done whoever goes away.
+    func send(
+        _ commands: [[[UInt8]]], deadline: Instant, canWait: Bool = false, on way: Way = .any, isForCaller: Bool = true
+    ) async -> Exchange {
+        guard let line = line(way) else { return Exchange(outcome: .failure(.notConnected), line: nil) }
         let waiter = ReplyWaiter()
-        let outcome = await waiter.sleep {
+        let start = {
             line.send(RedisRequest(commands, deadline: deadline, canWait: canWait) { waiter.settle($0) })
         }
+        let outcome = isForCaller ? await waiter.sleep(start: start) : await waiter.sleepOn(start: start)
         return Exchange(outcome: outcome, line: line)
+    }
+
+    /// Runs a script: by its digest, and once by its text, on the same connection, where the server does not know it.
+    func run(
+        _ call: ScriptCall, deadline: Instant, on way: Way = .any, isForCaller: Bool = true
+    ) async -> Exchange {
+        let exchange = await send([call.byDigest], deadline: deadline, on: way, isForCaller: isForCaller)
+        guard case .success(let replies) = exchange.outcome,
+            replies[0] == .error(ServerError(code: "NOSCRIPT")), let line = exchange.line
+        else { return exchange }
+        return await send([call.byText], deadline: deadline, on: .at(Place(line: line)), isForCaller: isForCaller)
     }
 
     /// Sends a command whose reply nobody waits for, on another connection than this exchange. It may get lost.
@@ -88,6 +133,15 @@ final class RedisClient: Sendable {
 
     /// What waking another thread costs, in commands waiting.
     private static let hopCost = 64
+
+    private func line(_ way: Way) -> Line? {
+        switch way {
+        case .any: leastLoaded()
+        case .besides(let exchange): leastLoaded(besides: exchange.line) ?? leastLoaded()
+        case .at(let place): place.line
+        case .preferably(let place): place.flatMap { $0.line.isLive ? $0.line : nil } ?? leastLoaded()
+        }
+    }
 
     private func leastLoaded(besides avoided: Line? = nil) -> Line? {
         var chosen: Line?

@@ -21,9 +21,16 @@ struct ServerError: Error, Hashable, Sendable {
 
     /// Reads the code off an error line. What has none, or one no server sends, is `UNKNOWN`.
     init(line: some Collection<UInt8>) {
+        // What a script may not do for want of rights has no code of its own before Redis 7.2.
+        if line.starts(with: Self.forbiddenInScript) {
+            code = "NOPERM"
+            return
+        }
         let word = line.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
         code = (1...24).contains(word.count) ? String(decoding: word, as: UTF8.self) : "UNKNOWN"
     }
+
+    private static let forbiddenInScript = Array("ERR The user executing the script can't".utf8)
 
     /// Whether the whole server is of no use for now, reads and writes alike.
     ///
@@ -31,6 +38,14 @@ struct ServerError: Error, Hashable, Sendable {
     var meansDown: Bool {
         switch code {
         case "LOADING", "BUSY", "MASTERDOWN", "NOAUTH", "WRONGPASS", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN": true
+        default: false
+        }
+    }
+
+    /// Whether it takes no writes for now.
+    var refusesWrites: Bool {
+        switch code {
+        case "OOM", "READONLY", "MISCONF", "NOREPLICAS": true
         default: false
         }
     }
@@ -44,6 +59,8 @@ struct ServerError: Error, Hashable, Sendable {
         case "NOAUTH": "NOAUTH: it wants a password"
         case "WRONGPASS": "WRONGPASS: wrong user or password"
         case "NOPERM": "NOPERM: the user may not do this"
+        case "CROSSSLOT": "CROSSSLOT: it keeps one request's keys on different nodes"
+        case "NOSCRIPT": "NOSCRIPT: it forgets a script as soon as it has it"
         case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN": "\(code): a node of a Redis Cluster, which is not supported"
         case "OOM": "OOM: it is full"
         case "READONLY": "READONLY: a read-only replica"

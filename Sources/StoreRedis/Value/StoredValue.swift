@@ -1,4 +1,3 @@
-import Crypto
 import SamovarCore
 
 /// An answer as bytes, bound to its key.
@@ -31,17 +30,18 @@ import SamovarCore
 ///     │      model, UTF-8                             │
 ///     │      coded recording                          │
 ///     ├───────────────────────────────────────────────┤
-///     │      checksum (16 bytes)                      │   SHA-256 of a label and of all before, cut short
+///     │      tag (16 bytes)                           │   `Seal`
 ///     └───────────────────────────────────────────────┘
 ///
-/// Big-endian. The checksum finds what was damaged and what was moved to another name; it keeps out nobody who can
-/// compute it too.
+/// Big-endian. The scripts inside Redis read magic, version and stale ttl: they stand there whatever the seal hides.
 enum StoredValue {
     static let magic: [UInt8] = Array("SMVR".utf8)
     /// Raised by whatever changes these bytes or how a recording is coded (`ChunkFormat`, `ChunkDictionary`).
     static let version: UInt8 = 2
     static let headerSize = 112
-    static let checksumSize = 16
+    static let checksumSize = Seal.overhead
+    /// What all values of this version begin with.
+    static let head = magic + [version]
     /// What an answer may weigh once it is unpacked.
     static let rawByteCountMax = 256 << 20
 
@@ -50,7 +50,7 @@ enum StoredValue {
         headerSize + answer.model.utf8.count + answer.recording.coded.count + checksumSize
     }
 
-    static func encode(_ answer: Answer, for key: RequestKey) -> [UInt8] {
+    static func encode(_ answer: Answer, for key: RequestKey, seal: Seal = Seal()) -> [UInt8] {
         let recording = answer.recording
         let model = Array(answer.model.utf8)
         var bytes: [UInt8] = []
@@ -71,11 +71,13 @@ enum StoredValue {
         bytes.append(bigEndian: UInt32(recording.coded.count))
         bytes += model
         bytes += recording.coded
-        return bytes + checksum(bytes[...])
+        return seal.seal(bytes, clearCount: headerSize, as: .answer)
     }
 
     /// The answer, if these bytes are one, are whole, and belong to this key.
-    static func decode(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+    static func decode(
+        _ bytes: [UInt8], for key: RequestKey, seal: Seal = Seal()
+    ) throws(ValueDamage) -> Answer {
         guard bytes.count >= headerSize + checksumSize else { throw .size }
         guard bytes[..<4].elementsEqual(magic) else { throw .magic }
         guard bytes[4] == version else { throw .version }
@@ -83,11 +85,11 @@ enum StoredValue {
         let codedSize = Int(bytes.bigEndian(at: 108, as: UInt32.self))
         let checksumStart = headerSize + modelSize + codedSize
         guard bytes.count == checksumStart + checksumSize else { throw .size }
-        guard bytes[checksumStart...].elementsEqual(checksum(bytes[..<checksumStart])) else { throw .checksum }
+        guard let opened = seal.open(bytes[...], clearCount: headerSize, as: .answer) else { throw .checksum }
         guard bytes[8..<40].elementsEqual(key.bytes) else { throw .key }
         let codedStart = headerSize + modelSize
         return try answer(
-            bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart..<checksumStart]))
+            bytes, model: opened[headerSize..<codedStart], coded: Array(opened[codedStart...]))
     }
 
     /// Reads the header of a value that is sound. Even so nothing in it is taken on trust.
@@ -112,13 +114,6 @@ enum StoredValue {
             ttl: .nanoseconds(numbers[0]),
             staleTTL: .nanoseconds(numbers[1]))
     }
-
-    private static func checksum(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var hasher = SHA256()
-        hasher.update(data: Array("samovar stored value v2\0".utf8))
-        hasher.update(data: bytes)
-        return Array(hasher.finalize().prefix(checksumSize))
-    }
 }
 
 /// Why stored bytes are not this key's answer. Each makes a miss.
@@ -139,16 +134,4 @@ public enum ValueDamage: String, Error, CaseIterable, Sendable {
     /// Whether the value is taken out of Redis. What is not is written over by the next answer, and may be good for
     /// a process of another version until then.
     var isRemoved: Bool { self == .checksum || self == .key }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(bigEndian value: some FixedWidthInteger) {
-        for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
-            append(UInt8(truncatingIfNeeded: value >> shift))
-        }
-    }
-
-    fileprivate func bigEndian<Value: FixedWidthInteger>(at start: Int, as type: Value.Type) -> Value {
-        self[start..<start + Value.bitWidth / 8].reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) }
-    }
 }

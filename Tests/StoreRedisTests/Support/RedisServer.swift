@@ -19,7 +19,11 @@ final class RedisServer: Sendable {
     /// Returns once it takes connections.
     ///
     /// - Parameter port: nil picks a free one.
-    init(port: Int? = nil, directory: TemporaryDirectory? = nil, _ arguments: String...) throws {
+    convenience init(port: Int? = nil, directory: TemporaryDirectory? = nil, _ arguments: String...) throws {
+        try self.init(port: port, directory: directory, arguments: arguments)
+    }
+
+    init(port: Int? = nil, directory: TemporaryDirectory? = nil, arguments: [String]) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
         // A port that was free a moment ago may be taken by now: then it says so and ends, and another is tried.
