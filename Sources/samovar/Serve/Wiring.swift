@@ -58,7 +58,15 @@ extension Configuration {
                     PriceTable.Price(
                         inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
                         outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
-                }))
+                }),
+            lease: leaseSettings)
+    }
+
+    private var leaseSettings: LeaseSettings? {
+        guard lease.enabled else { return nil }
+        return LeaseSettings(
+            duration: lease.duration, stageTimeout: redis.timeout, publishInterval: lease.publishInterval,
+            publishQueueSizeMax: lease.publishQueueSizeMax)
     }
 
     /// Who answers paths that are not ours: the first upstream of the route that takes whatever it is.
