@@ -21,6 +21,8 @@ public struct RedisSettings: Sendable {
     /// Stands in for the one in `url`, where it does not lie about in files and process lists.
     public var password: Secret?
     public var tls: TLSFiles
+    /// Encrypts what is kept, and names it; nil: it stands there in the clear, with checksums.
+    public var keyRing: KeyRing?
     public var breaker: Breaker.Settings
 
     /// What stands in files, in PEM. All optional: the system's trusted roots are the default.
@@ -49,6 +51,7 @@ public struct RedisSettings: Sendable {
         pipelineDepthMax: Int = 1_024,
         password: Secret? = nil,
         tls: TLSFiles = TLSFiles(),
+        keyRing: KeyRing? = nil,
         breaker: Breaker.Settings = Breaker.Settings()
     ) {
         self.url = url
@@ -61,6 +64,7 @@ public struct RedisSettings: Sendable {
         self.pipelineDepthMax = pipelineDepthMax
         self.password = password
         self.tls = tls
+        self.keyRing = keyRing
         self.breaker = breaker
     }
 }

@@ -18,7 +18,7 @@ public final class RedisStore: LeaseStore {
     let settings: RedisSettings
     let client: RedisClient
     let keyName: KeyName
-    let seal = Seal()
+    let seal: Seal
     let gates: Gates
     var counters: RedisCounters { gates.counters }
     let clock: any MonotonicClock
@@ -48,7 +48,9 @@ public final class RedisStore: LeaseStore {
         let lineSettings = try settings.lineSettings(reusesAfterTimeout: reusesAfterTimeout)
         self.settings = settings
         self.clock = clock
-        let keyName = KeyName(keyPrefix: settings.keyPrefix)
+        let seal = Seal(settings.keyRing.map { Vault($0) })
+        self.seal = seal
+        let keyName = KeyName(keyPrefix: settings.keyPrefix, names: settings.keyRing?.names)
         self.keyName = keyName
         let gates = Gates(settings.breaker, clock: clock, logger: logger)
         self.gates = gates
@@ -220,6 +222,14 @@ public final class RedisStore: LeaseStore {
             liveConnectionCount: client.liveCount, breakerState: gates.all.breakerState,
             writeBreakerState: gates.writes.breakerState, leaseBreakerState: gates.leases.breakerState,
             leases: counters.leases.current)
+    }
+
+    /// Seals with the new ring's first key from now on. False, and nothing has changed, where it names things otherwise
+    /// or there was none: what is there would not be found any more.
+    public func change(to ring: KeyRing) -> Bool {
+        guard let vault = seal.vault, vault.names == ring.names else { return false }
+        vault.change(to: ring)
+        return true
     }
 
     /// How long one round trip takes now; nil when there is no answer within the timeout. Asks whatever the breaker

@@ -14,7 +14,7 @@ struct StreamCursor: Sendable {
     /// How many entries are taken at once.
     static let entryMax = 64
     /// No reply to a read is larger.
-    static let replySizeMax = entryMax * (StreamEntry.byteMax + Seal.overhead + 64) + (64 << 10)
+    static let replySizeMax = entryMax * (StreamEntry.byteMax + Seal.overheadMax + 64) + (64 << 10)
 
     init(key: RequestKey, attempt: AttemptID, stream: [UInt8]) {
         self.key = key

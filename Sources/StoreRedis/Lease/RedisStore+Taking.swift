@@ -93,7 +93,7 @@ extension RedisStore {
         let keys = [names.answer, names.lease, names.takeovers]
         let arguments = [
             Array(wish.attempt.hexadecimal.utf8), pod.hexadecimal, LeaseLimits.leaseLife.argument,
-            needed.map { max(.zero, $0).argument } ?? [], StoredValue.head,
+            needed.map(\.argument) ?? [], StoredValue.head(seal),
         ]
         guard let seen = wish.seen else { return LeaseScripts.acquire.call(keys: keys, arguments) }
         return LeaseScripts.steal.call(keys: keys, arguments + [LeaseText.head(of: seen)])

@@ -14,11 +14,16 @@ import SamovarCore
 ///     │ tag (16 bytes): `Seal`                        │
 ///     └───────────────────────────────────────────────┘
 ///
+/// With a key ring it is encrypted behind eight bytes in the clear, version 2 and the index, and the envelope of `Vault`.
+///
 /// Big-endian. Each entry can be read alone, so a reader may come late.
 enum StreamEntry {
     /// Raised by whatever changes these bytes or how chunks are coded. A reader of another version reads nothing.
     static let version: UInt8 = 1
     static let headerSize = 8
+    /// Of what is encrypted.
+    static let sealedVersion: UInt8 = 2
+    private static let sealedPrefixSize = 8
     /// How many bytes of chunks one entry carries, as they came. More is split; a chunk that is larger by itself is not
     /// published.
     static let rawByteMax = 64 << 10
@@ -80,20 +85,29 @@ enum StreamEntry {
                 .failed, PublishedForm(.body, usageAsked: false), isRetryable ? Flag.isRetryable : 0, index)
             FailureCode.append(failure, to: &bytes)
         }
-        return seal.seal(bytes, clearCount: headerSize, as: .entry(key, attempt, index: index))
+        let identity = Seal.Identity.entry(key, attempt, index: index)
+        guard let vault = seal.vault else { return Seal.tagged(bytes, as: identity) }
+        return vault.seal(bytes, after: [sealedVersion, 0, 0, 0] + bytes[4..<8], as: identity)
     }
 
     /// The entry and its place, if these bytes are one, are whole and belong to this attempt of this key.
     static func decode(
         _ sealed: [UInt8], of attempt: AttemptID, for key: RequestKey, seal: Seal
     ) -> (entry: PublishedEntry, index: UInt32)? {
-        guard sealed.count >= headerSize + Seal.overhead, sealed.count <= byteMax + Seal.overhead,
-            sealed[0] == version
+        guard sealed.count >= headerSize + Seal.tagSize,
+            sealed.count <= byteMax + Seal.overheadMax + sealedPrefixSize
         else { return nil }
         let index = sealed.bigEndian(at: 4, as: UInt32.self)
-        guard
-            let opened = seal.open(sealed[...], clearCount: headerSize, as: .entry(key, attempt, index: index)),
-            let entry = read(Array(opened))
+        let identity = Seal.Identity.entry(key, attempt, index: index)
+        let opened: [UInt8]?
+        if let vault = seal.vault {
+            opened =
+                sealed[0] == sealedVersion ? vault.open(sealed, prefixSize: sealedPrefixSize, as: identity) : nil
+        } else {
+            opened = Seal.untagged(sealed[...], as: identity).map { Array($0) }
+        }
+        guard let opened, opened.count >= headerSize, opened[0] == version,
+            opened.bigEndian(at: 4, as: UInt32.self) == index, let entry = read(opened)
         else { return nil }
         return (entry, index)
     }

@@ -3,15 +3,18 @@ import SamovarCore
 
 /// What belongs to a request is called in Redis: `<key_prefix><kind>:{<64 hex digits>}`.
 ///
-/// The digits are an HMAC of the key under a fixed label: they tell apart, and say nothing. (Who holds a dump can still
-/// confirm a prompt that he guesses.) The braces make Redis Cluster keep all that belongs to one request on one node.
+/// The digits are an HMAC of the key under the key ring's key for names. Without a key ring it is one under a label that
+/// everybody knows: it tells apart, and who holds a dump can confirm a prompt that he guesses. The braces make Redis Cluster keep all that belongs to one request on one node.
 struct KeyName: Sendable {
     private let prefix: [UInt8]
-    /// With the label taken in: half of the work of a short HMAC.
-    private static let begun = HMAC<SHA256>(key: SymmetricKey(data: Array("samovar redis key v1".utf8)))
+    /// With the key taken in: half of the work of a short HMAC.
+    private let begun: HMAC<SHA256>
+    private static let label = Array("samovar redis key v1".utf8)
 
-    init(keyPrefix: String) {
+    /// - Parameter names: the key ring's; nil: a label that everybody knows.
+    init(keyPrefix: String, names: [UInt8]? = nil) {
         prefix = Array(keyPrefix.utf8)
+        begun = HMAC(key: SymmetricKey(data: names.map { Self.label + $0 } ?? Self.label))
     }
 
     /// What the answer is called.
@@ -23,7 +26,7 @@ struct KeyName: Sendable {
         var tag: [UInt8] = []
         tag.reserveCapacity(66)
         tag.append(UInt8(ascii: "{"))
-        var code = Self.begun
+        var code = begun
         code.update(data: key.bytes)
         for byte in code.finalize() {
             tag.append(digits[Int(byte >> 4)])

@@ -33,21 +33,39 @@ import SamovarCore
 ///     │      tag (16 bytes)                           │   `Seal`
 ///     └───────────────────────────────────────────────┘
 ///
-/// Big-endian. The scripts inside Redis read magic, version and stale ttl: they stand there whatever the seal hides.
+/// With a key ring all of this but the tag is encrypted behind a head in the clear:
+///
+///     ┌───────────────┬───────┬───────────────────────┐
+///     │    "SMVR"     │   3   │         zero          │
+///     ├───────────────┴───────┴───────────────────────┤ 8
+///     │      the envelope of `Vault` (48 bytes)       │
+///     ├───────────────────────────────────────────────┤ 56
+///     │      stale ttl, ns (i64)                      │
+///     ├───────────────────────────────────────────────┤ 64
+///     │      ciphertext, and its tag (16 bytes)       │
+///     └───────────────────────────────────────────────┘
+///
+/// Big-endian. The scripts inside Redis read magic, version and stale ttl: they stand at the same place in both.
 enum StoredValue {
     static let magic: [UInt8] = Array("SMVR".utf8)
     /// Raised by whatever changes these bytes or how a recording is coded (`ChunkFormat`, `ChunkDictionary`).
     static let version: UInt8 = 2
     static let headerSize = 112
-    static let checksumSize = Seal.overhead
-    /// What all values of this version begin with.
-    static let head = magic + [version]
+    static let checksumSize = Seal.tagSize
+    /// Of what is encrypted.
+    static let sealedVersion: UInt8 = 3
+    private static let sealedPrefixSize = 8
+    private static let sealedSuffixSize = 8
+
+    /// What all values begin with that this seal opens.
+    static func head(_ seal: Seal) -> [UInt8] { magic + [seal.vault == nil ? version : sealedVersion] }
     /// What an answer may weigh once it is unpacked.
     static let rawByteCountMax = 256 << 20
 
-    /// How large this answer's value is, without making it.
+    /// How large this answer's value is at most, without making it.
     static func size(of answer: Answer) -> Int {
-        headerSize + answer.model.utf8.count + answer.recording.coded.count + checksumSize
+        headerSize + answer.model.utf8.count + answer.recording.coded.count + Seal.overheadMax
+            + sealedPrefixSize + sealedSuffixSize
     }
 
     static func encode(_ answer: Answer, for key: RequestKey, seal: Seal = Seal()) -> [UInt8] {
@@ -71,7 +89,9 @@ enum StoredValue {
         bytes.append(bigEndian: UInt32(recording.coded.count))
         bytes += model
         bytes += recording.coded
-        return seal.seal(bytes, clearCount: headerSize, as: .answer)
+        guard let vault = seal.vault else { return Seal.tagged(bytes, as: .answer(key)) }
+        return vault.seal(
+            bytes, after: magic + [sealedVersion, 0, 0, 0], before: Array(bytes[56..<64]), as: .answer(key))
     }
 
     /// The answer, if these bytes are one, are whole, and belong to this key.
@@ -80,16 +100,37 @@ enum StoredValue {
     ) throws(ValueDamage) -> Answer {
         guard bytes.count >= headerSize + checksumSize else { throw .size }
         guard bytes[..<4].elementsEqual(magic) else { throw .magic }
+        guard let vault = seal.vault else { return try tagged(bytes, for: key) }
+        // What is not encrypted is not believed where there is a key ring: anybody could have put it there.
+        guard bytes[4] == sealedVersion else { throw .version }
+        guard
+            let opened = vault.open(
+                bytes, prefixSize: sealedPrefixSize, suffixSize: sealedSuffixSize, as: .answer(key))
+        else { throw .checksum }
+        return try answer(opened, for: key)
+    }
+
+    private static func tagged(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
         guard bytes[4] == version else { throw .version }
-        let modelSize = Int(bytes.bigEndian(at: 104, as: UInt32.self))
-        let codedSize = Int(bytes.bigEndian(at: 108, as: UInt32.self))
-        let checksumStart = headerSize + modelSize + codedSize
-        guard bytes.count == checksumStart + checksumSize else { throw .size }
-        guard let opened = seal.open(bytes[...], clearCount: headerSize, as: .answer) else { throw .checksum }
+        // Whose it is stands in it: sound and another's is not damaged.
+        let owner = RequestKey(bytes: Array(bytes[8..<40]))
+        guard let opened = Seal.untagged(bytes[...], as: .answer(owner)) else {
+            throw bytes.count == size(in: bytes) + checksumSize ? .checksum : .size
+        }
+        return try answer(Array(opened), for: key)
+    }
+
+    /// How long a value says that it is, without its tag.
+    private static func size(in bytes: [UInt8]) -> Int {
+        headerSize + Int(bytes.bigEndian(at: 104, as: UInt32.self)) + Int(bytes.bigEndian(at: 108, as: UInt32.self))
+    }
+
+    private static func answer(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+        guard bytes.count >= headerSize, bytes.count == size(in: bytes) else { throw .size }
+        guard bytes[..<5].elementsEqual(magic + [version]) else { throw .malformed }
         guard bytes[8..<40].elementsEqual(key.bytes) else { throw .key }
-        let codedStart = headerSize + modelSize
-        return try answer(
-            bytes, model: opened[headerSize..<codedStart], coded: Array(opened[codedStart...]))
+        let codedStart = headerSize + Int(bytes.bigEndian(at: 104, as: UInt32.self))
+        return try answer(bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart...]))
     }
 
     /// Reads the header of a value that is sound. Even so nothing in it is taken on trust.

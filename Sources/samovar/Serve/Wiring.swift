@@ -74,7 +74,7 @@ extension Configuration {
         routeTable.forAnything.flatMap { route in upstreams.first { $0.name == route.upstreams.first } }
     }
 
-    func redisSettings(_ secrets: ConfigurationSecrets) -> RedisSettings? {
+    func redisSettings(_ secrets: ConfigurationSecrets) throws -> RedisSettings? {
         guard let url = redis.url else { return nil }
         return RedisSettings(
             url: url.text.revealed,
@@ -85,7 +85,8 @@ extension Configuration {
             valueSizeMax: redis.valueSizeMax,
             password: secrets.redisPassword,
             tls: RedisSettings.TLSFiles(
-                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile))
+                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile),
+            keyRing: try redis.keyRingFile.map(KeyRingFile.read))
     }
 }
 
