@@ -65,7 +65,7 @@ public final class RedisStore: LeaseStore {
                     group: group, clock: clock, logger: Logger(label: "") { _ in SwiftLogNoOpLogHandler() })
             },
             interest: Interest(pod: pod, keyName: keyName), gates: gates, keyName: keyName,
-            timeout: settings.timeout, seal: seal, clock: clock)
+            timeout: settings.timeout, connectTimeout: settings.connectTimeout, seal: seal, clock: clock)
         let pokes = pokes
         news = NewsConnection(
             settings: lineSettings, channels: [keyName.pokes(of: pod)], loop: group.next(), clock: clock,

@@ -22,6 +22,7 @@ struct ReadRounds: Sendable {
         var isRegistered = false
         var looksAt: Instant
         var failureCount = 0
+        var failedAt: Instant?
     }
 
     private var streams: [Following: Stream] = [:]
@@ -92,13 +93,19 @@ struct ReadRounds: Sendable {
     /// A read brought this many entries.
     mutating func read(_ following: Following, entryCount: Int) {
         streams[following]?.failureCount = 0
+        streams[following]?.failedAt = nil
         entryCountMax = max(entryCountMax, entryCount)
     }
 
-    /// A read brought nothing to be told. Returns whether that was once too often.
-    mutating func failed(_ following: Following) -> Bool {
+    /// A read failed. Returns whether that was once too often.
+    ///
+    /// - Parameter countsAfter: how long after the last failure this one counts as another. More than nothing where
+    ///   nothing was asked, and so no time has passed in waiting.
+    mutating func failed(_ following: Following, at now: Instant, countsAfter: Duration) -> Bool {
         guard var stream = streams[following] else { return false }
+        if let failedAt = stream.failedAt, failedAt.duration(to: now) < countsAfter { return false }
         stream.failureCount += 1
+        stream.failedAt = now
         streams[following] = stream
         return stream.failureCount >= Self.failureMax
     }

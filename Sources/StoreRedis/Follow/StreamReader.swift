@@ -33,13 +33,14 @@ final class StreamReader: Sendable {
     private let gates: Gates
     private let keyName: KeyName
     private let timeout: Duration
+    private let connectTimeout: Duration
     private let seal: Seal
     private let clock: any MonotonicClock
 
     /// - Parameter connect: makes the connection, once.
     init(
         connect: @escaping @Sendable () -> RedisClient, interest: Interest, gates: Gates, keyName: KeyName,
-        timeout: Duration, seal: Seal, clock: any MonotonicClock
+        timeout: Duration, connectTimeout: Duration, seal: Seal, clock: any MonotonicClock
     ) {
         (ticks, tick) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.connect = connect
@@ -47,6 +48,7 @@ final class StreamReader: Sendable {
         self.gates = gates
         self.keyName = keyName
         self.timeout = timeout
+        self.connectTimeout = connectTimeout
         self.seal = seal
         self.clock = clock
     }
@@ -106,6 +108,7 @@ final class StreamReader: Sendable {
     // MARK: Rounds
 
     private func run(_ client: RedisClient) async {
+        await connected(client)
         for await _ in ticks {
             let now = clock.now
             switch state.withLock({ $0.rounds.turn(at: now) }) {
@@ -119,6 +122,17 @@ final class StreamReader: Sendable {
                 state.withLock { $0.rounds.ended(at: now) }
                 tick.yield()
             }
+        }
+    }
+
+    /// The first who follows comes together with the connection; he is not told that there is none.
+    private func connected(_ client: RedisClient) async {
+        let deadline = clock.now.advanced(by: connectTimeout)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = await client.connected() }
+            group.addTask { [clock] in try? await clock.sleep(until: deadline) }
+            await group.next()
+            group.cancelAll()
         }
     }
 
@@ -140,6 +154,8 @@ final class StreamReader: Sendable {
 
     private func read(_ read: ReadRounds.Read, _ client: RedisClient) async {
         guard let followed = state.withLock({ $0.followed[read.following] }) else { return }
+        // It is coming back, or not. Whether Redis is down is for those to say who have asked it something.
+        guard client.liveCount > 0 else { return failed(read.following, followed, wasAsked: false) }
         if read.registers, await tell(followed, client) {
             state.withLock { $0.rounds.registered(read.following) }
         }
@@ -152,7 +168,7 @@ final class StreamReader: Sendable {
         } read: { replies in
             Found(replies, &cursor, seal)
         }
-        guard let (found, _) = found else { return failed(read.following, followed) }
+        guard let (found, _) = found else { return failed(read.following, followed, wasAsked: true) }
         let isFollowed = state.withLock { state in
             let count = if case .entries(let entries) = found.entries { entries.count } else { 0 }
             state.rounds.read(read.following, entryCount: count)
@@ -186,8 +202,11 @@ final class StreamReader: Sendable {
         }
     }
 
-    private func failed(_ following: Following, _ followed: Followed) {
-        let hasFailed = gates.leases.breakerState != .closed || state.withLock { $0.rounds.failed(following) }
+    private func failed(_ following: Following, _ followed: Followed, wasAsked: Bool) {
+        let now = clock.now
+        let hasFailed =
+            gates.leases.breakerState != .closed
+            || state.withLock { $0.rounds.failed(following, at: now, countsAfter: wasAsked ? .zero : timeout) }
         let isFollowed = state.withLock { $0.followed[following] != nil }
         guard hasFailed, isFollowed else { return }
         unfollow(following)

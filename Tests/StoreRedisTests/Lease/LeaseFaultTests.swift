@@ -49,13 +49,15 @@ struct LeaseFaultTests {
         #expect(count == 2)
     }
 
-    @Test("where the first reply gets lost the same attempt asks once more, on another connection, and leads")
-    func lostReply() async throws {
+    @Test(
+        "where the first reply gets lost the same attempt asks once more, on another connection, and leads",
+        arguments: [true, false])
+    func lostReply(closes: Bool) async throws {
         let asked = Asked()
         let peer = try await ScriptedPeer.start { received in
             guard received.contains("EVALSHA") else { return [] }
             // The first is heard and never answered.
-            guard asked.add(received) > 1 else { return [] }
+            guard asked.add(received) > 1 else { return closes ? [.close] : [] }
             let attempt = attempt(1).hexadecimal
             let lease = "\(attempt):0:0000000000000007"
             return [
@@ -65,11 +67,12 @@ struct LeaseFaultTests {
             ]
         }
         var settings = RedisSettings.patient(peer.url)
-        settings.timeout = .seconds(2)
+        // Half of it is waited in vain for the first reply.
+        settings.timeout = .seconds(closes ? 10 : 4)
         let store = try RedisStore.forTest(settings)
         await store.eventually { store.status().liveConnectionCount == 2 }
         let reply = await store.acquire(Sample.key(1), for: attempt(1), needed: .zero)
-        await peer.connectionClosed()
+        if !closes { await peer.connectionClosed() }
         let questions = asked.all
         let status = store.status()
         await store.shutdown()
