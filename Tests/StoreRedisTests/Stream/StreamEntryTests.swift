@@ -93,7 +93,7 @@ struct StreamEntryTests {
     @Test("what is sound and impossible is nothing")
     func impossible() {
         func sealed(_ bytes: [UInt8]) -> [UInt8] {
-            Seal().seal(bytes, clearCount: 8, as: .entry(key, attempt(1), index: 0))
+            Seal.tagged(bytes, as: .entry(key, attempt(1), index: 0))
         }
         let head: [UInt8] = [1, 1, 1, 0, 0, 0, 0, 0]
         let sound = encode(.chunks(first: 0, form, [chunk(0)]), index: 0)
@@ -118,8 +118,8 @@ struct StreamEntryTests {
             #expect(decode(bytes) == nil)
             for kind: UInt8 in 1...3 {
                 _ = decode(
-                    Seal().seal(
-                        [1, kind, 1, 0, 0, 0, 0, 0] + bytes, clearCount: 8, as: .entry(key, attempt(1), index: 0)))
+                    Seal.tagged(
+                        [1, kind, 1, 0, 0, 0, 0, 0] + bytes, as: .entry(key, attempt(1), index: 0)))
             }
         }
     }
@@ -140,7 +140,7 @@ struct StreamEntryTests {
             #expect(first == 5 + all.count)
             #expect(some.count <= StreamEntry.chunkMax)
             let bytes = encode(piece)
-            #expect(bytes.count <= StreamEntry.byteMax + Seal.overhead)
+            #expect(bytes.count <= StreamEntry.byteMax + Seal.overheadMax)
             #expect(decode(bytes)?.entry == piece)
             all += some
         }

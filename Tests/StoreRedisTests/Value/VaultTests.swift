@@ -53,7 +53,7 @@ struct KeyRingTests {
 struct VaultTests {
     private let createdAt = WallTime(milliseconds: 1_700_000_000_123)
 
-    private func opened(_ bytes: [UInt8], _ number: Int = 1, _ seal: Seal) -> Answer? {
+    private func opened(_ bytes: [UInt8], _ seal: Seal, as number: Int = 1) -> Answer? {
         try? StoredValue.decode(bytes, for: Sample.key(number), seal: seal)
     }
 
@@ -82,7 +82,7 @@ struct VaultTests {
             #expect(opened(damaged, seal) == nil, "byte \(index)")
             #expect(opened(Array(bytes[..<index]), seal) == nil)
         }
-        #expect(opened(bytes, 2, seal) == nil)
+        #expect(opened(bytes, seal, as: 2) == nil)
         #expect(opened(bytes, Seal(Vault(try ring("1 \(key("b"))")))) == nil)
         #expect(opened(bytes, Seal(Vault(try ring("2 \(key("a"))")))) == nil)
         #expect(opened(bytes, Seal()) == nil)
@@ -136,8 +136,8 @@ struct VaultTests {
         let entry = PublishedEntry.chunks(
             first: 4, PublishedForm(.stream, usageAsked: true), [Chunk(bytes: Array("data: secret\n\n".utf8))])
         let bytes = StreamEntry.encode(entry, index: 3, of: attempt, for: Sample.key(1), seal: seal)
-        func read(_ bytes: [UInt8], _ attempt: AttemptID, _ key: Int, _ seal: Seal) -> PublishedEntry? {
-            StreamEntry.decode(bytes, of: attempt, for: Sample.key(key), seal: seal)?.entry
+        func read(_ bytes: [UInt8], _ attempt: AttemptID, _ number: Int, _ seal: Seal) -> PublishedEntry? {
+            StreamEntry.decode(bytes, of: attempt, for: Sample.key(number), seal: seal)?.entry
         }
         #expect(read(bytes, attempt, 1, seal) == entry)
         #expect(read(bytes, AttemptID(high: 1, low: 3), 1, seal) == nil)
