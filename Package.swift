@@ -145,6 +145,10 @@ let package = Package(
             ],
             path: "tools/bench/peers/load", swiftSettings: strict),
 
+        // Random schedules of pods that share their calls, around a model of Redis: what tools/simulate runs.
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], path: "tools/simulator", swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -156,6 +160,12 @@ let package = Package(
                 "SamovarCore", "SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/WireTests", exclude: ["Vectors"], swiftSettings: strict),
+        // The shipped machines of several pods in one schedule, judged while it runs; one seed, one schedule.
+        .target(
+            name: "Simulation", dependencies: ["SamovarCore"], path: "Tests/Simulation", swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation"], path: "Tests/SimulationTests",
+            swiftSettings: strict),
         .testTarget(
             name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"],
             path: "Tests/EngineTests",

@@ -81,7 +81,10 @@ extension Schedule {
         where flights[flight].key == key && flights[flight].heldLease && flights[flight].lostAt == nil
             && flights[flight].machine.attempt != holder
         {
-            if let command, command.flight == flight, isGivingBack(command) { continue }
+            if let command, command.flight == flight, isGivingBack(command) {
+                flights[flight].heldLease = false
+                continue
+            }
             guard flights[flight].overAt == nil, flights[flight].diedAt == nil else { continue }
             loses(flight, command)
         }

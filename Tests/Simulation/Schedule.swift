@@ -108,6 +108,7 @@ public final class Schedule {
 
     /// Runs it to its end.
     public func run() {
+        note("\(faults)")
         while let (time, event) = agenda.take() {
             // A call that hangs is over when all else is.
             if time > Self.horizon { break }
