@@ -98,7 +98,7 @@ let package = Package(
             name: "samovar",
             dependencies: [
                 "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP",
-                "SamovarStoreRedis", "SamovarClient",
+                "SamovarStoreRedis", "SamovarClient", "CEpoll",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
