@@ -186,8 +186,9 @@ let package = Package(
             ],
             path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
         .testTarget(
-            name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
-            swiftSettings: strict),
+            name: "samovarTests",
+            dependencies: ["samovar", "SamovarCore", "SamovarWire", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/samovarTests", swiftSettings: strict),
         .testTarget(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         .testTarget(

@@ -25,6 +25,8 @@ struct BinaryReplies: ReplyReader {
     /// The largest payload that any server may send: a chunk of 1 MiB and 4 KiB before it (§5.3).
     static let payloadSizeMax = 1 << 20 + 4096
 
+    private static let stranger = "this is no binary port of a sidecar"
+
     init(slotCount: Int) { open = [Open](repeating: Open(), count: slotCount) }
 
     /// The slot, from 1 on, and above it how often something was asked from it.
@@ -38,7 +40,9 @@ struct BinaryReplies: ReplyReader {
     mutating func next(_ bytes: UnsafeRawBufferPointer, from offset: inout Int) -> ReplyEvent {
         while bytes.count - offset >= FrameHeader.byteCount {
             let header = FrameHeader(Self.words(bytes, at: offset))
-            guard header.length <= Self.payloadSizeMax else { return .broken("a payload of \(header.length) bytes") }
+            guard header.length <= Self.payloadSizeMax else {
+                return .broken(helloReply == nil ? Self.stranger : "a payload of \(header.length) bytes")
+            }
             guard bytes.count - offset >= header.frameByteCount else { return .needsMore }
             let payload = UnsafeRawBufferPointer(
                 rebasing: bytes[offset + FrameHeader.byteCount..<offset + header.frameByteCount])
@@ -146,14 +150,14 @@ struct BinaryReplies: ReplyReader {
         _ header: FrameHeader, _ opcode: Opcode?, _ payload: UnsafeRawBufferPointer
     ) -> ReplyEvent {
         if opcode == .error { return .broken(Self.words(ofError: payload) ?? "an ERROR that cannot be read") }
-        guard opcode == .helloReply, payload.count >= 32 else { return .broken("this is no binary port of a sidecar") }
+        guard opcode == .helloReply, payload.count >= 32 else { return .broken(Self.stranger) }
         let bytes = Array(payload)
         do {
             let reply = try HelloReply(bytes.span.bytes, limits: limits)
             helloReply = reply
             return .greeted(inflightMax: Int(reply.inflightMax))
         } catch {
-            return .broken("this is no binary port of a sidecar")
+            return .broken(Self.stranger)
         }
     }
 
