@@ -16,8 +16,7 @@ struct BenchSettings: Sendable {
     var threads = 1
     var keyCount = 100
     var distribution = KeyDistribution.zipf(0.99)
-    /// Of requests, 0 to 1.
-    var streamShare = 0.0
+    var forms = RequestForms.share(0)
     /// Ask by the body's digest first.
     var asksDigestFirst = false
     /// Seconds: measured, before that uncounted, and at most for a reply.

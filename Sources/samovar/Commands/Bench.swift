@@ -182,8 +182,11 @@ struct Bench: AsyncParsableCommand {
         settings.threads = threads
         settings.distribution = KeyDistribution(distribution) ?? .uniform
         settings.keyCount = keys ?? settings.keyCount
-        if case .own(let own) = bodies { settings.keyCount = own.count }
-        settings.streamShare = streams ?? 0
+        settings.forms = .share(streams ?? 0)
+        if case .own(let own) = bodies {
+            settings.keyCount = own.count
+            settings.forms = .ofKeys(own.map(\.isStream))
+        }
         settings.asksDigestFirst = digest
         settings.duration = duration
         settings.warmUp = warmup

@@ -44,7 +44,7 @@ struct LoadCrew<D: Dialect>: Sendable {
         let tallies = await onThreads { thread, loop in
             let range = UInt64(count * thread / parts)..<UInt64(count * (thread + 1) / parts)
             var work = LoadWork(
-                draw: RequestDraw(eachOf: range, streamShare: settings.streamShare), startsAt: startsAt, endsAt: .max,
+                draw: RequestDraw(eachOf: range, forms: settings.forms), startsAt: startsAt, endsAt: .max,
                 window: startsAt..<UInt64.max, secondsMax: 1)
             work.failuresInARowMax = Self.failuresInARowMax
             return loop.run(work)
@@ -67,7 +67,7 @@ struct LoadCrew<D: Dialect>: Sendable {
             let keys = KeyDraw(
                 settings.distribution, keyCount: settings.keyCount, seed: settings.seed, part: thread, of: parts)
             var work = LoadWork(
-                draw: RequestDraw(keys, streamShare: settings.streamShare, seed: settings.seed, part: thread),
+                draw: RequestDraw(keys, forms: settings.forms, seed: settings.seed, part: thread),
                 startsAt: startsAt, endsAt: window.upperBound, window: window,
                 secondsMax: Int(settings.duration + settings.timeout) + 2)
             if case .open(let rate, let spacing) = settings.pace {

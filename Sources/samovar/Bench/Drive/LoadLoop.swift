@@ -55,7 +55,7 @@ final class LoadLoop<D: Dialect>: @unchecked Sendable {
         }
         input = .allocate(byteCount: Self.carryMax + Self.readSize, alignment: 64)
         work = LoadWork(
-            draw: RequestDraw(eachOf: 0..<0, streamShare: 0), startsAt: 0, endsAt: 0, window: 0..<0, secondsMax: 1)
+            draw: RequestDraw(eachOf: 0..<0, forms: .share(0)), startsAt: 0, endsAt: 0, window: 0..<0, secondsMax: 1)
         tally = BenchTally(window: 0..<0, secondsMax: 1)
     }
 

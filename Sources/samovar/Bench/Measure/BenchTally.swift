@@ -19,7 +19,8 @@ struct BenchTally: Sendable {
     private(set) var verified = 0
     /// By `RequestFailure.allCases`.
     private(set) var failures = [Int](repeating: 0, count: RequestFailure.allCases.count)
-    private(set) var results: [ReplyResult: Int] = [:]
+    /// By `ReplyResult.allCases`.
+    private var resultCounts = [Int](repeating: 0, count: ReplyResult.allCases.count)
     /// What servers said, and how often; at most `detailsMax` different things.
     private(set) var details: [String: Int] = [:]
     /// From the planned arrival to the end of a verified reply.
@@ -47,6 +48,8 @@ struct BenchTally: Sendable {
 
     var failed: Int { failures.reduce(0, +) }
 
+    func count(of result: ReplyResult) -> Int { resultCounts[result.index] }
+
     /// O(1).
     mutating func add(_ outcome: ReplyOutcome, _ request: Ended) {
         if window.contains(request.endedAt), outcome.isReply { countServed(outcome, request.byteCount) }
@@ -57,7 +60,7 @@ struct BenchTally: Sendable {
         switch outcome {
         case .verified(let result):
             verified += 1
-            results[result, default: 0] += 1
+            resultCounts[result.index] += 1
             latency.add(took)
         case .failed(let failure, let detail):
             failures[failure.index] += 1
@@ -78,7 +81,7 @@ struct BenchTally: Sendable {
         precondition(window == other.window, "tallies of different runs")
         verified += other.verified
         for index in failures.indices { failures[index] += other.failures[index] }
-        results.merge(other.results, uniquingKeysWith: +)
+        for index in resultCounts.indices { resultCounts[index] += other.resultCounts[index] }
         for (detail, count) in other.details.sorted(by: { $0.key < $1.key })
         where details.count < Self.detailsMax || details[detail] != nil {
             details[detail, default: 0] += count
@@ -100,6 +103,21 @@ extension ReplyOutcome {
         switch self {
         case .verified, .failed(.status, _), .failed(.malformed, _): true
         case .failed: false
+        }
+    }
+}
+
+extension ReplyResult {
+    /// Its place in a table of all of them.
+    var index: Int {
+        switch self {
+        case .hit: 0
+        case .coalesced: 1
+        case .miss: 2
+        case .stale: 3
+        case .fallback: 4
+        case .bypass: 5
+        case .unknown: 6
         }
     }
 }

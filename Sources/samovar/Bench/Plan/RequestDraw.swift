@@ -1,3 +1,19 @@
+/// Which requests ask for a stream.
+enum RequestForms: Hashable, Sendable {
+    /// So many of all, 0 to 1, at random.
+    case share(Double)
+    /// Each key's own: true for a stream.
+    case ofKeys([Bool])
+
+    /// The share of streams, if keys are asked for alike.
+    var streamShare: Double {
+        switch self {
+        case .share(let share): share
+        case .ofKeys(let forms): forms.isEmpty ? 0 : Double(forms.count { $0 }) / Double(forms.count)
+        }
+    }
+}
+
 /// What is asked next: a key, and whether its answer shall be a stream.
 struct RequestDraw: Sendable {
     struct Drawn: Hashable, Sendable {
@@ -12,37 +28,38 @@ struct RequestDraw: Sendable {
     }
 
     private var keys: Keys
-    private let streamShare: Double
+    private let forms: RequestForms
     private var random: SeededGenerator
 
     /// Endless.
-    ///
-    /// - Parameter streamShare: of all requests, 0 to 1.
-    init(_ keys: KeyDraw, streamShare: Double, seed: UInt64, part: Int = 0) {
+    init(_ keys: KeyDraw, forms: RequestForms, seed: UInt64, part: Int = 0) {
         self.keys = .drawn(keys)
-        self.streamShare = streamShare
+        self.forms = forms
         random = SeededGenerator(seed: seed, stream: UInt64(part) << 8 | 3)
     }
 
-    /// Each key of the range once, all in the form that is asked for more often: an answer is kept for both.
-    init(eachOf range: Range<UInt64>, streamShare: Double) {
+    /// Each key of the range once; where forms are drawn, in the one that comes more often: an answer is kept for both.
+    init(eachOf range: Range<UInt64>, forms: RequestForms) {
         keys = .once(range)
-        self.streamShare = streamShare >= 0.5 ? 1 : 0
+        if case .share(let share) = forms { self.forms = .share(share >= 0.5 ? 1 : 0) } else { self.forms = forms }
         random = SeededGenerator(seed: 0)
     }
 
     /// Nil after the last.
     mutating func next() -> Drawn? {
-        let isStream = streamShare > 0 && (streamShare >= 1 || random.share() < streamShare)
+        let key: UInt64
         switch keys {
         case .drawn(var draw):
-            let key = draw.next()
+            key = draw.next()
             keys = .drawn(draw)
-            return Drawn(key: key, isStream: isStream)
         case .once(let range):
-            guard let key = range.first else { return nil }
+            guard let first = range.first else { return nil }
+            key = first
             keys = .once(range.dropFirst())
-            return Drawn(key: key, isStream: isStream)
+        }
+        switch forms {
+        case .share(let share): return Drawn(key: key, isStream: share > 0 && (share >= 1 || random.share() < share))
+        case .ofKeys(let forms): return Drawn(key: key, isStream: forms[Int(key)])
         }
     }
 }

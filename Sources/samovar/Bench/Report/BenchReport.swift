@@ -24,7 +24,7 @@ struct BenchReport: Sendable {
             ("threads", "\(min(settings.threads, settings.connections))"),
             ("bodies", bodies), ("keys", settings.distribution == .unique ? "unlimited" : "\(settings.keyCount)"),
             ("distribution", "\(settings.distribution)"),
-            ("streams", BenchNumber.percent(settings.streamShare)),
+            ("streams", BenchNumber.percent(settings.forms.streamShare)),
             ("digest first", settings.asksDigestFirst ? "yes" : "no"),
             ("duration", "\(BenchNumber.decimal(settings.duration)) s"),
             ("warm-up", "\(BenchNumber.decimal(settings.warmUp)) s"),
@@ -41,8 +41,12 @@ struct BenchReport: Sendable {
         }
     }
 
-    /// The load itself was about as busy as it can be: then it may be what was measured.
-    var isLoadBusy: Bool { result.observed.ownCores > 0.9 * Double(min(settings.threads, settings.connections)) }
+    /// The load itself was about as busy as it can be: then it may be what was measured. A plan is waited for awake, so
+    /// there only how late requests were sent says so.
+    var isLoadBusy: Bool {
+        settings.pace == .closed
+            && result.observed.ownCores > 0.9 * Double(min(settings.threads, settings.connections))
+    }
 
     /// Failures that happened, in the order of their cases.
     var failures: [(failure: RequestFailure, count: Int)] {
@@ -50,7 +54,7 @@ struct BenchReport: Sendable {
     }
 
     var results: [(result: ReplyResult, count: Int)] {
-        ReplyResult.allCases.map { ($0, tally.results[$0] ?? 0) }.filter { $0.1 > 0 }
+        ReplyResult.allCases.map { ($0, tally.count(of: $0)) }.filter { $0.1 > 0 }
     }
 
     /// Most frequent first.

@@ -75,7 +75,7 @@ struct KeyDrawTests {
 @Suite("What is asked")
 struct RequestDrawTests {
     private func streamCount(_ share: Double, of count: Int) -> Int {
-        var draw = RequestDraw(KeyDraw(.uniform, keyCount: 9, seed: 1), streamShare: share, seed: 1)
+        var draw = RequestDraw(KeyDraw(.uniform, keyCount: 9, seed: 1), forms: .share(share), seed: 1)
         return (0..<count).count { _ in draw.next()?.isStream ?? false }
     }
 
@@ -88,11 +88,21 @@ struct RequestDrawTests {
 
     @Test("is each key once in a fill, in the form that is asked for more often")
     func fill() {
-        var mostlyBodies = RequestDraw(eachOf: 4..<7, streamShare: 0.4)
-        var mostlyStreams = RequestDraw(eachOf: 0..<1, streamShare: 0.5)
+        var mostlyBodies = RequestDraw(eachOf: 4..<7, forms: .share(0.4))
+        var mostlyStreams = RequestDraw(eachOf: 0..<1, forms: .share(0.5))
         let asked = (0..<4).map { _ in mostlyBodies.next() }
         #expect(asked.map { $0?.key } == [4, 5, 6, nil])
         #expect(asked.allSatisfy { $0?.isStream != true })
         #expect(mostlyStreams.next() == RequestDraw.Drawn(key: 0, isStream: true))
+    }
+
+    @Test("is of each key's own form where keys have one, in a fill and after it")
+    func forms() {
+        let forms = RequestForms.ofKeys([false, true, false])
+        var fill = RequestDraw(eachOf: 0..<3, forms: forms)
+        var load = RequestDraw(KeyDraw(.sequential, keyCount: 3, seed: 1), forms: forms, seed: 1)
+        #expect((0..<3).map { _ in fill.next()?.isStream } == [false, true, false])
+        #expect((0..<4).map { _ in load.next()?.isStream } == [false, true, false, false])
+        #expect(forms.streamShare == 1.0 / 3)
     }
 }
