@@ -140,7 +140,7 @@ struct Bench: AsyncParsableCommand {
         let settings = try makeSettings(bodies)
         let authorization = try SidecarClient.authorization(env: apiKeyEnv)
         let startedAt = Date().formatted(.iso8601)
-        if let html { try write("", to: html) }
+        try checkWritable(html)
         let flags = LoadFlags()
         let run = BenchRun(
             settings: settings, bodies: bodies, authorization: authorization, flags: flags, showsProgress: !json)
@@ -205,6 +205,15 @@ struct Bench: AsyncParsableCommand {
         switch bodies {
         case .generated(let body): "prompts of \(body.promptSize) bytes for \(body.model)"
         case .own(let own): "\(own.count) bodies of \(body ?? "a file")"
+        }
+    }
+
+    /// Before the load, not after it. What is there stays until there is something better.
+    private func checkWritable(_ path: String?) throws {
+        guard let path else { return }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder) else {
+            throw CommandFailure("\(path): cannot be written")
         }
     }
 
