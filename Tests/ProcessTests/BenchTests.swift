@@ -153,6 +153,9 @@ extension RealProcesses {
             #expect(run.status == 0)
             #expect(XMLParser(data: Data(page.utf8)).parse())
             #expect(page.contains("\(scene.sidecar.http)") && page.contains("<svg"))
+            // A run that comes to nothing leaves the page of the one before.
+            let failed = try self.run("--http", "127.0.0.1:1", "--html", file)
+            #expect(failed.status == 1 && folder.read("report.html") == page)
             #expect(line.map { page.contains($0.dropFirst(12)) } == true)
         }
 
@@ -171,6 +174,27 @@ extension RealProcesses {
             #expect(load.report["error_details"].members.keys.allSatisfy { $0.hasPrefix("429") })
             #expect(fill.status == 1 && fill.errorLines == 1)
             #expect(fill.errors.contains("fill failed in a row, the last: 429"))
+        }
+
+        @Test("connects anew where a server closes after each reply")
+        func closing() throws {
+            let scene = try Scene()
+            // The binary port tells HTTP that it is in the wrong place, and closes.
+            let run = try run(
+                "--http", "\(scene.sidecar.binary)", "--no-fill", "--connections", "2", "--duration", "0.5", "--json")
+
+            #expect(run.status == 1 && run.errors.contains("no reply was right: 400"))
+            #expect(run.report["requests"].int ?? 0 > 4)
+            #expect(run.report["errors"]["status"].int == run.report["requests"].int)
+        }
+
+        @Test("says that the sidecar takes no more connections")
+        func connectionsMax() throws {
+            let scene = try Scene { $0.limits["connections_max"] = "20" }
+            let run = try run("--binary", "\(scene.sidecar.binary)", "--connections", "30")
+
+            #expect(run.status == 1 && run.errorLines == 1)
+            #expect(run.errors.contains("cannot connect: 503 connections_max"), "\(run.errors)")
         }
 
         @Test("counts as a timeout what has no end in time", arguments: ["http", "binary"])

@@ -50,9 +50,9 @@ struct LoadCrew<D: Dialect>: Sendable {
             return loop.run(work)
         }
         let tally = Self.merged(tallies)
-        if !flags.isStopped, tally.verified + tally.failed < keyCount {
+        if !flags.isStopped, tally.verified == 0 || tally.verified + tally.failed < keyCount {
             let last = loops.compactMap(\.lastFailure).first ?? "no reply was whole"
-            throw CommandFailure("\(Self.failuresInARowMax) requests of the fill failed in a row, the last: \(last)")
+            throw CommandFailure("\(tally.failed) requests of the fill failed in a row, the last: \(last)")
         }
         return tally
     }

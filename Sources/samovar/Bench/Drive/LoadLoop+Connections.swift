@@ -11,6 +11,9 @@ extension LoadLoop {
         for connection in connections { dial(connection, at: start) }
         while !flags.isStopped {
             if let lastFailure { throw CommandFailure("cannot connect: \(lastFailure)") }
+            if connections.contains(where: { $0.descriptor < 0 }) {
+                throw CommandFailure("cannot connect: the server closed a connection at once")
+            }
             let now = LoadClock.now
             if connections.allSatisfy({ $0.phase == .open }) { return }
             guard now - start < Self.dialMax else {
@@ -74,10 +77,11 @@ extension LoadLoop {
         connection.reset(
             dialect.makeReader(slotCount: connection.slots.count), until: isQuiet ? now : now + Self.redialPause)
         if isQuiet { return dial(connection, at: now) }
+        var words: String?
+        if case .failed(_, let detail) = reason { words = detail }
+        if let words { lastFailure = words }
         guard isGreeting else { return }
-        var words = "the server closed before it said anything"
-        if case .failed(_, let detail?) = reason { words = detail }
-        failOne(.refused, words, at: now)
+        failOne(.refused, words ?? "the server closed before it said anything", at: now)
     }
 
     /// Looks at what time has done: requests that took too long, connections to be made again.
@@ -110,6 +114,8 @@ extension LoadLoop {
 
     /// Sends what the socket takes.
     func flush(_ connection: LoadConnection<D.Reader>) {
+        // It waits to be told that it is connected, which is the same event.
+        if case .dialing = connection.phase { return }
         while connection.sentCount < connection.output.count {
             let sent = connection.sentCount
             let count = connection.output.withUnsafeBytes {

@@ -17,29 +17,38 @@ struct BenchCharts {
         let points = zip(shares, histogram.percentiles(shares)).enumerated().compactMap { index, pair in
             pair.1.map { (x: Double(index) / Double(stepCount), y: Double($0)) }
         }
+        // Among many nines it would touch the first.
+        let half = nines > 3 ? [] : [(x: log10(2) / Double(nines), label: "50 %")]
         let ticks =
-            [(x: 0.0, label: "0 %"), (x: log10(2) / Double(nines), label: "50 %")]
+            [(x: 0.0, label: "0 %")] + half
             + (1...nines).map { (x: Double($0) / Double(nines), label: BenchNumber.percentWithNines($0)) }
         return LineChart(
             title: "Latency by percentile", lines: [.init(name: "latency", points: points)], xTicks: ticks,
-            xLabel: "share of verified requests that took no longer", spell: { BenchNumber.time($0) })
+            xLabel: "share of verified requests that took no longer", spell: { BenchNumber.roundTime($0) })
     }
 
     /// As many as there are values for: with 10,000 the last is 99.99 %.
     static func nines(of count: UInt64) -> Int { count < 100 ? 1 : min(6, Int(log10(Double(count)))) }
 
+    /// Of the measured time only: what came later are the last few. Hits or misses that are all or none have no line.
     private var throughput: LineChart {
-        over(
-            "Replies a second",
-            [("verified", { Double($0.verified) }), ("hits", { Double($0.hits) }), ("misses", { Double($0.misses) })],
-            spell: Self.count)
+        let verified = report.tally.verified
+        var lines: [(String, (TimeSeries.Second) -> Double)] = [("verified", { Double($0.verified) })]
+        if (1..<max(1, verified)).contains(report.tally.count(of: .hit)) { lines.append(("hits", { Double($0.hits) })) }
+        if (1..<max(1, verified)).contains(report.tally.count(of: .miss)) {
+            lines.append(("misses", { Double($0.misses) }))
+        }
+        let measured = Int(report.result.observed.seconds.rounded(.up))
+        return over("Replies a second", lines, of: report.tally.series.seconds.prefix(measured), spell: Self.count)
     }
 
     private var latency: LineChart {
         let lines: [(String, (TimeSeries.Second) -> Double)] = [
             ("p50", { Double($0.latency.percentile(0.5) ?? 0) }), ("p99", { Double($0.latency.percentile(0.99) ?? 0) }),
         ]
-        return over("Latency over time", lines, isPerSecond: false, spell: { BenchNumber.time($0) })
+        return over(
+            "Latency over time", lines, of: report.tally.series.seconds[...], isPerSecond: false,
+            spell: { BenchNumber.roundTime($0) })
     }
 
     /// A line for each kind of failure that happened; without any, one of zeros.
@@ -48,14 +57,15 @@ struct BenchCharts {
         let lines: [(String, (TimeSeries.Second) -> Double)] = kinds.map { kind in
             (kind.rawValue, { Double($0.failures[kind.index]) })
         }
-        return over("Failures a second", lines.isEmpty ? [("none", { _ in 0 })] : lines, spell: Self.count)
+        return over(
+            "Failures a second", lines.isEmpty ? [("none", { _ in 0 })] : lines, of: report.tally.series.seconds[...],
+            spell: Self.count)
     }
 
     private func over(
-        _ title: String, _ lines: [(String, (TimeSeries.Second) -> Double)], isPerSecond: Bool = true,
-        spell: @escaping (Double) -> String
+        _ title: String, _ lines: [(String, (TimeSeries.Second) -> Double)], of seconds: ArraySlice<TimeSeries.Second>,
+        isPerSecond: Bool = true, spell: @escaping (Double) -> String
     ) -> LineChart {
-        let seconds = report.tally.series.seconds
         let count = max(1, seconds.count)
         func place(_ index: Int) -> Double { (Double(index) + 0.5) / Double(count) }
         let drawn = lines.map { name, value in
@@ -86,6 +96,16 @@ struct BenchCharts {
 }
 
 extension BenchNumber {
+    /// A round time, for an axis: `200 us`, `1.5 ms`, `1 s`, from nanoseconds.
+    static func roundTime(_ nanoseconds: Double) -> String {
+        switch nanoseconds {
+        case ..<1: "0"
+        case ..<1e6: "\(decimal(nanoseconds / 1e3)) us"
+        case ..<1e9: "\(decimal(nanoseconds / 1e6)) ms"
+        default: "\(decimal(nanoseconds / 1e9)) s"
+        }
+    }
+
     /// `90 %`, `99 %`, `99.9 %`.
     static func percentWithNines(_ count: Int) -> String {
         switch count {

@@ -18,7 +18,7 @@ struct LineChart {
     private static let width = 480.0
     private static let height = 270.0
     private static let left = 64.0
-    private static let right = 14.0
+    private static let right = 26.0
     private static let top = 12.0
     private static let bottom = 46.0
 
@@ -62,7 +62,7 @@ struct LineChart {
                 "<circle class=\"line-\(index)\" cx=\"\(number(x($0.x)))\" cy=\"\(number(y($0.y, max)))\" r=\"3\"/>"
             }
         }
-        return ["<polyline class=\"line-\(index)\" points=\"\(places.joined(separator: " "))\"/>"]
+        return ["<polyline class=\"line-\(index)\" fill=\"none\" points=\"\(places.joined(separator: " "))\"/>"]
     }
 
     /// From 0 to a round number not below the largest value, in four to ten steps of 1, 2 or 5.
@@ -85,7 +85,7 @@ struct LineChart {
     }
 
     private static func text(_ x: Double, _ y: Double, _ anchor: String, _ text: String) -> String {
-        "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\">\(HTMLText.escaped(text))</text>"
+        "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\" font-size=\"13\">\(HTMLText.escaped(text))</text>"
     }
 
     private static func number(_ value: Double) -> String { String(format: "%.1f", value) }

@@ -52,10 +52,10 @@ struct HTTPReplies: ReplyReader {
                 guard offset < bytes.count || leavesNow() else { return .needsMore }
                 if leavesNow() { return leave() }
                 guard let size = ReplyHead.size(bytes, from: offset) else { return tooLong(bytes, offset) }
-                guard waitingCount > 0 else { return .broken("a reply that nothing asked for") }
                 guard let head = ReplyHead(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + size])) else {
                     return .broken("a head that is none")
                 }
+                guard waitingCount > 0 else { return .broken("\(head.status) before anything was asked") }
                 offset += size
                 if head.isInterim { continue }
                 guard let body = Self.phase(of: head) else { return .broken("a reply without a length") }

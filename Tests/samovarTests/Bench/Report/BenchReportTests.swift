@@ -101,6 +101,22 @@ struct BenchReportTests {
         }
     }
 
+    @Test("draws misses beside all replies where there are both, and not what is all or none")
+    func lines() throws {
+        var mixed = try report()
+        var tally = mixed.tally
+        tally.add(.verified(.miss), .init(plannedAt: 5, sentAt: 6, endedAt: 7))
+        mixed = BenchReport(
+            settings: mixed.settings,
+            result: BenchResult(tally: tally, warmUp: mixed.result.warmUp, observed: mixed.result.observed),
+            bodies: "", startedAt: "")
+        func names(_ report: BenchReport) -> [String] { BenchCharts(report).all[1].lines.map(\.name) }
+        #expect(names(try report()) == ["verified"])
+        #expect(names(mixed) == ["verified", "hits", "misses"])
+        #expect(BenchCharts(mixed).all[3].lines.map(\.name) == ["status"])
+        #expect(BenchCharts(try report(failing: 0)).all[3].lines.map(\.name) == ["none"])
+    }
+
     @Test("of a run in which nothing was measured is still a report")
     func nothing() throws {
         let settings = BenchSettings(target: try BenchTarget(.binary, "127.0.0.1:7601"))
@@ -175,6 +191,7 @@ struct BenchNumberTests {
         #expect(
             [nil, 870, 62_000, 999_400, 1_234_000, 4_560_000_000].map { BenchNumber.time($0) }
                 == ["-", "0.9 us", "62 us", "999 us", "1.23 ms", "4.56 s"])
+        #expect([0, 200_000, 1_500_000, 2e9].map { BenchNumber.roundTime($0) } == ["0", "200 us", "1.5 ms", "2 s"])
         #expect([0.5, 10, 0.3333].map { BenchNumber.decimal($0) } == ["0.5", "10", "0.333"])
     }
 }

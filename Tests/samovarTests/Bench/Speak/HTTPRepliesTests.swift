@@ -116,7 +116,7 @@ struct HTTPRepliesTests {
     @Test("to nothing, or without an end to their head, end the connection")
     func unasked() {
         var (unasked, endless) = (asked(), asked(false))
-        #expect(Self.read(whole(body), &unasked) == [.broken("a reply that nothing asked for")])
+        #expect(Self.read(whole(body), &unasked) == [.broken("200 before anything was asked")])
         let head = "HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: HTTPReplies.headSizeMax)
         #expect(Self.read(head, &endless) == [.broken("a line without an end")])
     }
