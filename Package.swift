@@ -99,7 +99,7 @@ let package = Package(
             name: "samovar",
             dependencies: [
                 "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP",
-                "SamovarStoreRedis", "SamovarClient",
+                "SamovarStoreRedis", "SamovarClient", "CEpoll",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -197,8 +197,9 @@ let package = Package(
             ],
             path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
         .testTarget(
-            name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
-            swiftSettings: strict),
+            name: "samovarTests",
+            dependencies: ["samovar", "SamovarCore", "SamovarWire", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/samovarTests", swiftSettings: strict),
         .testTarget(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         .testTarget(
