@@ -19,7 +19,7 @@ struct Seal: Sendable {
     /// By how much bytes grow.
     static let overhead = 16
 
-    /// - Parameter clearCount: how many of the first bytes stay readable without opening.
+    /// - Parameter clearCount: how many of the first bytes stay readable without opening. They are covered too.
     func seal(_ bytes: [UInt8], clearCount: Int, as identity: Identity) -> [UInt8] {
         precondition(clearCount <= bytes.count)
         return bytes + tag(of: bytes[...], as: identity)

@@ -161,7 +161,7 @@ struct KeepingTests {
         #expect(commit == .lost && renewed == .lost)
     }
 
-    @Test("a lease is taken and given back whoever goes away: a cancelled task learns that it leads, commits and aborts")
+    @Test("whoever goes away, a lease is taken and given back: a cancelled task leads, commits and aborts")
     func cancelled() async throws {
         let scene = try await LeaseScene()
         let answer = scene.answer()
