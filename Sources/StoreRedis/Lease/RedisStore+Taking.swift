@@ -65,7 +65,8 @@ extension RedisStore {
     }
 
     /// One question within the budget: half of it for the first try, the rest for one more on another connection, where
-    /// the first one's reply got lost. Both are for the same attempt, so the second finds what the first has done.
+    /// the first one's reply got lost. Both are for the same attempt, so the second finds what the first has done. Who
+    /// is cancelled is told all the same: it may have a lease to give back.
     private func ask(
         _ wish: Wish, _ names: RequestNames, _ needed: Duration?, _ deadline: Instant, on way: RedisClient.Way = .any
     ) async -> (TakeReply, RedisClient.Exchange)? {
@@ -73,9 +74,9 @@ extension RedisStore {
         return await gates.pass {
             let now = clock.now
             let half = min(deadline, now.advanced(by: settings.timeout / 2))
-            let first = await client.run(call, deadline: half, on: way)
+            let first = await client.run(call, deadline: half, on: way, isForCaller: false)
             guard first.isLost else { return first }
-            return await client.run(call, deadline: deadline, on: .besides(first))
+            return await client.run(call, deadline: deadline, on: .besides(first), isForCaller: false)
         } read: { replies in
             TakeReply(replies[0], to: wish.attempt, canHit: needed != nil)
         }
