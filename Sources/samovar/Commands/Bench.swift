@@ -15,9 +15,9 @@ struct Bench: AsyncParsableCommand {
             the run and prints what was measured. Exits 1 when no reply was right.
 
             Example:
-              samovar bench --binary 127.0.0.1:7601 --connections 16 --keys 1000 --pid $(pgrep -nx samovar)
-              samovar bench --http unix:/run/samovar/http.sock --rate 2000 --arrivals poisson --html report.html
-              samovar bench --distribution unique --streams 0.5 --duration 30 --json | jq .latency_us
+              samovar bench --binary 127.0.0.1:7601 --pid $(pgrep -nx samovar)
+              samovar bench --rate 500 --arrivals poisson --html report.html
+              samovar bench --distribution unique --streams 0.5 --json
             """)
 
     @Option(help: "The sidecar's HTTP port: host:port or unix:/path. (default: 127.0.0.1:7600 without --binary)")
@@ -50,13 +50,13 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Requests a second, 0.01 to 1000000, sent by a plan. (default: as fast as they are answered)")
     var rate: Double?
 
-    @Option(help: "How the plan spaces them: constant or poisson.")
+    @Option(help: "How the plan spaces them: constant or poisson. (default: constant)")
     var arrivals: String?
 
     @Option(help: "With --rate, how many may wait for a free connection; what is due beyond is dropped, and counted.")
     var backlog = 10_000
 
-    @Option(help: "Different prompts, 1 to 1000000.")
+    @Option(help: "Different prompts, 1 to 1000000. (default: 100)")
     var keys: Int?
 
     @Option(help: "How often which is asked: uniform, zipf:EXPONENT, sequential or unique (each once, so all miss).")
@@ -65,10 +65,10 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Bytes of a prompt, 34 to 1048576.")
     var size = 1_024
 
-    @Option(help: "The share of requests that ask for a stream, 0 to 1.")
+    @Option(help: "The share of requests that ask for a stream, 0 to 1. (default: 0)")
     var streams: Double?
 
-    @Option(help: "The model to ask.")
+    @Option(help: "The model to ask. (default: deepseek-chat)")
     var model: String?
 
     @Option(help: "The bodies' max_tokens; answers that it cuts are as a rule not stored. (default: none)")
