@@ -59,7 +59,7 @@ struct LeaseFaultTests {
                 return []
             }
             // The first is heard and never answered.
-            guard asked.add(received) > 1 else { return closes ? [.close] : [] }
+            guard asked.add(received, about: attempt) > 1 else { return closes ? [.close] : [] }
             let lease = "\(attempt):0:0000000000000007"
             return [
                 .send(
@@ -77,11 +77,10 @@ struct LeaseFaultTests {
         // On a busy machine a question may be too late to be sent at all, or its answer to be of use.
         repeat {
             number += 1
-            asked.forget()
             await store.eventually { store.status().liveConnectionCount == 2 }
             reply = await store.acquire(Sample.key(1), for: attempt(number), needed: .zero)
         } while reply.word != "leads"
-        let questions = asked.all
+        let questions = asked.all(about: attempt(number).hexadecimal)
         await store.shutdown()
         await peer.stop()
         #expect(reply.sight?.pod == PodID(7))
@@ -293,18 +292,17 @@ struct LeaseFaultTests {
         #expect(scene.log.count(containing: "lets us lease again") == 1)
     }
 
-    /// Counts, and remembers what was asked.
+    /// Remembers what was asked about which attempt, and counts.
     private final class Asked: Sendable {
-        private let questions = Lock<[String]>([])
+        private let questions = Lock<[String: [String]]>([:])
 
-        func add(_ question: String) -> Int {
+        func add(_ question: String, about attempt: Substring) -> Int {
             questions.withLock { questions in
-                questions.append(question)
-                return questions.count
+                questions[String(attempt), default: []].append(question)
+                return questions[String(attempt)]?.count ?? 0
             }
         }
 
-        func forget() { questions.withLock { $0.removeAll() } }
-        var all: [String] { questions.withLock { $0 } }
+        func all(about attempt: String) -> [String] { questions.withLock { $0[attempt] ?? [] } }
     }
 }
