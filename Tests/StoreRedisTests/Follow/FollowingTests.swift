@@ -260,19 +260,11 @@ struct FollowingTests {
         await scene.bob.keepFollowing(following)
         // The round that was under way ends; after it there is none.
         _ = await scene.bob.renew(scene.key, for: attempt(9))
-        let before = await readCount(scene)
+        let before = await scene.callCount("xread")
         for number in 1..<20 { _ = await scene.alice.publish(scene.key, attempt(1), [chunks(number..<number + 1)]) }
-        let after = await readCount(scene)
+        let after = await scene.callCount("xread")
         await scene.end()
         #expect(after - before <= 1)
-    }
-
-    private func readCount(_ scene: LeaseScene) async -> Int {
-        guard case .bulk(let bytes) = await scene.admin.command("INFO", "commandstats") else { return -1 }
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard let line = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("cmdstat_xread:") })
-        else { return 0 }
-        return Int(line.dropFirst("cmdstat_xread:calls=".count).prefix { $0.isNumber }) ?? -1
     }
 
     @Test("an attempt whose entry may be missing publishes nothing more")
@@ -367,6 +359,26 @@ struct FollowingTests {
         #expect(published && renewed == .renewed(isFollowed: true) && commit == .stored && purged)
         #expect(entries == [chunks(0..<3), end(3)])
         #expect(hit.word == "hit" && stolen.word == "leads" && errors == 0)
+    }
+
+    @Test("a reader whose connection is cut goes on where it was")
+    func cut() async throws {
+        let scene = try await LeaseScene()
+        let heard = Heard()
+        _ = try await followed(scene, heard)
+        for number in 0..<5 {
+            let index = UInt32(number)
+            let entry = number == 4 ? end(4) : chunks(number..<number + 1)
+            let bytes = StreamEntry.encode(entry, index: index, of: attempt(1), for: scene.key, seal: Seal())
+            _ = await scene.admin.bytes([
+                Array("XADD".utf8), scene.names.stream(attempt(1)), Array("*".utf8), Array("e".utf8), bytes,
+            ])
+            let isLast: (Heard.Word) -> Bool = { $0 == .entry(entry) || $0 == .unavailable }
+            let words = await heard.words(until: isLast)
+            #expect(words.last == .entry(entry))
+            await scene.admin.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        }
+        await scene.end()
     }
 
     @Test("a read that fails three times in a row ends the following, with a word")
