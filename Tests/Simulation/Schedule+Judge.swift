@@ -68,6 +68,10 @@ extension Schedule {
     /// Whose the lease is, after something was done to it; by whom it was taken.
     func watchLease(_ key: Int, _ command: Command?) {
         let holder = redis.cells[key].lease?.attempt
+        var isSteal = false
+        if let command, case .steal = command.operation { isSteal = true }
+        if let old = holders[key], old != holder, !isSteal { vanishedCounts[key] += 1 }
+        holders[key] = holder
         if let holder {
             let flight = Int(holder.high) - 1
             flights[flight].heldLease = true
@@ -170,6 +174,14 @@ extension Schedule {
     func judgeAll() {
         for number in requests.indices where requests[number].end == nil {
             violated(.liveness, "request \(number) has not ended")
+        }
+        for key in deathCounts.indices {
+            let alone = attempts.count { $0.key == key && !$0.leads }
+            let excuse = alone + vanishedCounts[key]
+            if deathCounts[key] > 1 + ModelRedis.takeoversMax + excuse {
+                violated(.cost, "\(deathCounts[key]) pods died of key \(key)")
+            }
+            tally.deathCount += deathCounts[key]
         }
         for later in attempts.indices {
             var isDuplicate = false

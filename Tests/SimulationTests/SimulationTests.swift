@@ -23,6 +23,7 @@ struct SimulationTests {
         #expect(tally.leaseLossCount > 100)
         #expect(tally.duplicateCount > 100)
         #expect(tally.failedCount > 500)
+        #expect(tally.deathCount > 100)
     }
 
     @Test("without faults nothing is called twice at once, and nobody goes without a lease but for no-cache")
@@ -85,6 +86,7 @@ struct SimulationTests {
         case .noGenerations: (.generations, 0, 50)
         case .tracelessPurge: (.noStaleSet, 4_000, 100)
         case .takesTwice: (.noStaleSet, 74_700, 100)
+        case .uncountedTakeovers: (.cost, 0, 1_000)
         }
     }
 }
