@@ -115,6 +115,10 @@ extension Schedule {
         }
         tally.stealCount += 1
         flights[flight].wasStolen = true
+        if now - beatAt < settings.deadAfter.nanoseconds, lastFailover < beatAt {
+            violated(
+                .cost, "flight \(command.flight) took a lease that was renewed \((now - beatAt) / 1_000_000) ms ago")
+        }
     }
 
     /// Right before a call.

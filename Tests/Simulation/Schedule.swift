@@ -76,6 +76,8 @@ public final class Schedule {
     var purges: [(key: Int, at: Int64, isForgotten: Bool)] = []
     var generations: [Int]
     var lastFailover: Int64 = -1
+    /// When the lease that a command is about was last taken or renewed, before the command.
+    var beatAt: Int64 = 0
     /// Whether anything but chance could have damaged a stream of the key.
     var disturbed: [Bool]
     /// Of each key: who has its lease; how often it went without being taken, or that it was taken was forgotten; and
