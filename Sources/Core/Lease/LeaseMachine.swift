@@ -1,21 +1,21 @@
 /// The way of one flight through the lease of its key: who calls the upstream, this pod or another.
 ///
-///                     hit ───────────────▶ over                 (land with what is stored)
-///                      │ poisoned ───────▶ over                 (fail)
-///     idle ─begin─▶ acquiring ── leads ──▶ ready ──calls──▶ calling ──ended──▶ ending ──committed──▶ over
-///                    ▲ ▲ │ └─ unavailable ─▲ (alone)  │
-///                    │ │ └─ follows          └── the question is too old: renews first
-///                    └─┼──────┼─── lost ───────────────┘
-///                    │ │      ▼          whole
-///                    │ └── following ─────────────▶ over        (complete)
-///                    └──────┘  │ badly, and something was delivered
-///              badly, nothing  └──────────────────▶ over        (fail)
-///                   delivered
+///     idle ──begin──▶ acquiring ── hit, poisoned ──────────────────────────────────────────────▶ over
+///                      ▲  ▲  │
+///                      │  │  ├─ leads, or unavailable: alone ─▶ ready ──calls──▶ calling ──ended──▶ ending ──▶ over
+///                      │  │  │                                   │ ▲ renewed
+///                      │  │  │                 waited too long ──▼ │
+///                      │  └──┼───────────── lost ──────────── refreshing
+///                      │     │
+///                      │     └─ follows ─▶ following ── whole, or failed for good ────────────────▶ over
+///                      │                       │ ├─ ends badly, something was delivered: fails ────▶ over
+///                      └── steal, or acquire ──┘ └─ cannot be read: alone ─▶ ready
+///                          nothing was delivered
 ///
 /// The lease is for cost only (Kleppmann, "How to do distributed locking", 2016): to lose it may waste a call and
 /// never gives a wrong answer. What is right rests on two other rules. A flight's chunks are of one attempt only: where
-/// that one ends badly after something was delivered, the flight fails. And an answer is stored under a lease that was
-/// had without a break since before the upstream was called.
+/// that one ends badly after something was delivered, the flight fails. And what is stored is bound to its key, and is
+/// refused where the key was purged since its attempt began: by the lease, or by what the purge left behind.
 ///
 /// **Driving it.** One machine a flight, under a lock. Every event returns actions: unlock, perform them in order, and
 /// report back what they are answered with (see `Action`). Call `tick` at `next`, which may have moved after any event.
@@ -30,7 +30,9 @@
 ///     machine.ended(.whole(stores: true, usage), at: now)         [publish]?, then [commit]
 ///     machine.committed(.stored, at: now)                         [withdraw]; isOver
 ///
-/// An event that comes too late (news of a stream that is followed no more, a chunk after the end) changes nothing.
+/// At most one `publish` or `commit` is under way at a time, so what is published stays in order without a queue of the
+/// driver's; a `renew` may be under way beside it. An event that comes too late (news of a stream that is followed no
+/// more, a chunk after the end) changes nothing.
 public struct LeaseMachine: Sendable {
     /// What a flight wants of its key.
     public struct Wish: Sendable {

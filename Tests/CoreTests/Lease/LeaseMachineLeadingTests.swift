@@ -190,7 +190,7 @@ struct LeaseMachineLeadingTests {
     // MARK: How it ends
 
     @Test(
-        "says whether another pod is to try: not after a Scene.refusal, once after trouble, twice after a cut or a drain"
+        "says whether another pod is to try: not after a refusal, once after trouble, twice after a cut or a drain"
     )
     func retryable() {
         func abort(_ failure: Failure, after failures: [Failure]) -> [String] {

@@ -19,4 +19,16 @@ struct LeaseWatchTests {
         #expect(watch.deadAt == Scene.at(8_500))
         #expect(watch.sight == Scene.sight(heartbeat: 1))
     }
+
+    @Test("takes a count that has gone back for no sign of life, but for what is compared with")
+    func rolledBack() {
+        var watch = LeaseWatch(Scene.sight(heartbeat: 3), deadAfter: .milliseconds(4_500), at: Scene.at(0))
+        watch.saw(Scene.sight(heartbeat: 2), at: Scene.at(1_000))
+        let rolledBack = watch
+        watch.saw(Scene.sight(heartbeat: 3), at: Scene.at(2_000))
+
+        #expect(rolledBack.deadAt == Scene.at(4_500))
+        #expect(rolledBack.sight == Scene.sight(heartbeat: 2))
+        #expect(watch.deadAt == Scene.at(6_500))
+    }
 }
