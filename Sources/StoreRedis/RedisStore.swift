@@ -12,12 +12,8 @@ import SamovarEngine
 /// hands out is believed only if it is bound to the key that was asked for.
 public final class RedisStore: Store {
     private let settings: RedisSettings
-    private let client: RedisClient
+    private let primaries: Primaries
     private let keyName: KeyName
-    /// In front of everything.
-    private let gate: Gate
-    /// In front of writes: a server that is full or read-only is still good for reads.
-    private let writeGate: Gate
     private let counters = RedisCounters()
     private let clock: any MonotonicClock
 
@@ -39,36 +35,28 @@ public final class RedisStore: Store {
         clock: any MonotonicClock,
         reusesAfterTimeout: Bool
     ) throws(RedisSettingsError) {
-        let lineSettings = try settings.lineSettings(reusesAfterTimeout: reusesAfterTimeout)
+        let deployment = try settings.deployment(reusesAfterTimeout: reusesAfterTimeout)
         self.settings = settings
         self.clock = clock
         keyName = KeyName(keyPrefix: settings.keyPrefix)
-        let gate = Gate(
-            settings.breaker, opened: "redis: down, going on without it", closed: "redis: back",
-            clock: clock, logger: logger)
-        self.gate = gate
-        writeGate = Gate(
-            Self.writeBreaker, tellsReasons: true, opened: "redis: refuses writes, reads go on",
-            closed: "redis: takes writes again", clock: clock, logger: logger)
-        client = RedisClient(
-            lineSettings: lineSettings, lineCount: settings.connectionCount, group: group, clock: clock,
-            logger: logger, live: { gate.hint() })
+        primaries = Primaries(
+            deployment, lineCount: settings.connectionCount, group: group, clock: clock, logger: logger
+        ) { name in
+            Gates(settings.breaker, name: name, clock: clock, logger: logger)
+        }
     }
-
-    /// One refusal says enough. Then a write now and again, to see.
-    private static let writeBreaker = Breaker.Settings(
-        failureMax: 1, openForMin: .milliseconds(500), openForMax: .seconds(5))
 
     // MARK: Store
 
     public func get(_ key: RequestKey) async -> StoredAnswer? {
         counters.gets.add(1)
-        guard let permit = gate.ask() else {
+        let name = keyName.bytes(key)
+        guard let permit = primaries.gates(at: name).all.ask() else {
             counters.skipped.add(1)
             return nil
         }
-        let name = keyName.bytes(key)
-        let exchange = await client.send([[Verb.get, name], [Verb.pttl, name]], timeout: settings.timeout)
+        let exchange = await primaries.send(
+            [[Verb.get, name], [Verb.pttl, name]], at: name, timeout: settings.timeout)
         switch exchange.outcome {
         case .failure(let failure):
             report(failure, permit)
@@ -84,11 +72,13 @@ public final class RedisStore: Store {
         guard StoredValue.size(of: answer) <= settings.valueSizeMax else { return counters.tooLarge.add(1) }
         let life = answer.remaining(at: clock.wallNow).milliseconds
         guard life > 0 else { return }
-        guard let writePermit = writeGate.ask() else { return counters.skippedWrites.add(1) }
-        guard let permit = gate.ask() else { return counters.skipped.add(1) }
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
+        guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
+        guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
         let value = StoredValue.encode(answer, for: key)
-        let command = [Verb.set, keyName.bytes(key), value, Verb.px, Array(String(life).utf8)]
-        let exchange = await client.send([command], timeout: settings.timeout, canWait: true)
+        let command = [Verb.set, name, value, Verb.px, Array(String(life).utf8)]
+        let exchange = await primaries.send([command], at: name, timeout: settings.timeout, canWait: true)
         switch exchange.outcome {
         case .failure(let failure): report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
@@ -96,9 +86,11 @@ public final class RedisStore: Store {
     }
 
     public func remove(_ key: RequestKey) async {
-        guard let writePermit = writeGate.ask() else { return counters.skippedWrites.add(1) }
-        guard let permit = gate.ask() else { return counters.skipped.add(1) }
-        let exchange = await client.send([[Verb.unlink, keyName.bytes(key)]], timeout: settings.timeout)
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
+        guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
+        guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
+        let exchange = await primaries.send([[Verb.unlink, name]], at: name, timeout: settings.timeout)
         switch exchange.outcome {
         case .failure(let failure): report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
@@ -163,7 +155,7 @@ public final class RedisStore: Store {
             // Another key's value: either it was moved in Redis, or this connection hands out its neighbours' replies.
             if error == .key { exchange.distrust() }
             if error.isRemoved {
-                client.post([Verb.unlink, name], timeout: settings.timeout, avoiding: exchange)
+                primaries.post([Verb.unlink, name], at: name, timeout: settings.timeout, avoiding: exchange)
             }
             return nil
         }
@@ -203,6 +195,10 @@ public final class RedisStore: Store {
         case .timeout:
             counters.timeouts.add(1)
             permit.failed("no reply within the timeout")
+        case .sentOn:
+            // By one that has answered, and in time; the other one was not asked at its own gate.
+            counters.errors.add(1)
+            permit.abandoned()
         case .notConnected:
             counters.errors.add(1)
             permit.failed("no connection")
@@ -225,16 +221,16 @@ public final class RedisStore: Store {
             skippedCount: counters.skipped.current, skippedWriteCount: counters.skippedWrites.current,
             timeoutCount: counters.timeouts.current, errorCount: counters.errors.current,
             damaged: Dictionary(uniqueKeysWithValues: counters.damaged.all.map { ($0.label, $0.value) }),
-            tooLargeCount: counters.tooLarge.current, connectCount: client.connectCount,
-            liveConnectionCount: client.liveCount, breakerState: gate.breakerState,
-            writeBreakerState: writeGate.breakerState)
+            tooLargeCount: counters.tooLarge.current, connectCount: primaries.connectCount,
+            liveConnectionCount: primaries.liveCount, breakerState: primaries.breakerState(\.all),
+            writeBreakerState: primaries.breakerState(\.writes), topology: primaries.counts)
     }
 
     /// How long one round trip takes now; nil when there is no answer within the timeout. Asks whatever the breaker
     /// says, and tells it nothing.
     public func ping() async -> Duration? {
         let start = clock.now
-        let exchange = await client.send([[Verb.ping]], timeout: settings.timeout)
+        let exchange = await primaries.sendAnywhere([[Verb.ping]], timeout: settings.timeout)
         guard case .success(let replies) = exchange.outcome, case .status = replies[0] else { return nil }
         return start.duration(to: clock.now)
     }
@@ -242,12 +238,12 @@ public final class RedisStore: Store {
     /// Waits for the first connection: for commands that do one thing and end. False when the task is cancelled or
     /// the store shut down before there is one. A server need not wait.
     public func connected() async -> Bool {
-        await client.connected()
+        await primaries.connected()
     }
 
     /// Fails what is under way, closes all connections and waits until they are closed. Idempotent.
     public func shutdown() async {
-        await client.shutdown()
+        await primaries.shutdown()
     }
 }
 

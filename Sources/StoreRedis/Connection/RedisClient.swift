@@ -14,19 +14,26 @@ final class RedisClient: Sendable {
     private let liveness: Liveness
     private let connects: Counter
 
-    /// - Parameter live: called, on an event loop, whenever a connection has come to life.
+    /// - Parameters:
+    ///   - name: what the server is called in log lines, where there are several.
+    ///   - live: called, on an event loop, whenever a connection has come to life.
+    ///   - fell: called whenever one that was live is so no more.
+    ///   - troubled: called whenever one has ended or could not be made.
     init(
         lineSettings: Line.Settings,
         lineCount: Int,
         group: any EventLoopGroup,
         clock: any MonotonicClock,
         logger: Logger,
-        live: @escaping @Sendable () -> Void = {}
+        name: String? = nil,
+        live: @escaping @Sendable () -> Void = {},
+        fell: @escaping @Sendable () -> Void = {},
+        troubled: @escaping @Sendable () -> Void = {}
     ) {
         precondition(lineCount > 0)
         let liveness = Liveness()
         let connects = Counter()
-        let log = NewsLog(logger: logger)
+        let log = NewsLog(logger: logger, of: name)
         let reports = Line.Reports(
             live: {
                 connects.add(1)
@@ -34,8 +41,14 @@ final class RedisClient: Sendable {
                 live()
                 liveness.rose()
             },
-            fell: { liveness.fell() },
-            failed: { log.failed($0) })
+            fell: {
+                liveness.fell()
+                fell()
+            },
+            failed: {
+                log.failed($0)
+                troubled()
+            })
         self.clock = clock
         self.liveness = liveness
         self.connects = connects
@@ -53,6 +66,12 @@ final class RedisClient: Sendable {
         let outcome: RedisRequest.Outcome
         fileprivate let line: Line?
 
+        /// Nothing was sent.
+        static let nowhere = Exchange(outcome: .failure(.notConnected), line: nil)
+
+        /// The same, with something else made of its end.
+        func with(_ outcome: RedisRequest.Outcome) -> Exchange { Exchange(outcome: outcome, line: line) }
+
         /// The replies belong elsewhere: the connection they came on is closed.
         func distrust() { line?.distrust() }
     }
@@ -61,8 +80,11 @@ final class RedisClient: Sendable {
     ///
     /// - Parameter canWait: nobody is held up by them, so that they may go out with what comes next.
     func send(_ commands: [[[UInt8]]], timeout: Duration, canWait: Bool = false) async -> Exchange {
-        let deadline = clock.now.advanced(by: timeout)
-        guard let line = leastLoaded() else { return Exchange(outcome: .failure(.notConnected), line: nil) }
+        await send(commands, deadline: clock.now.advanced(by: timeout), canWait: canWait)
+    }
+
+    func send(_ commands: [[[UInt8]]], deadline: Instant, canWait: Bool = false) async -> Exchange {
+        guard let line = leastLoaded() else { return .nowhere }
         let waiter = ReplyWaiter()
         let outcome = await waiter.sleep {
             line.send(RedisRequest(commands, deadline: deadline, canWait: canWait) { waiter.settle($0) })
@@ -79,6 +101,20 @@ final class RedisClient: Sendable {
     /// Waits until a connection is live. False when the task is cancelled or the client shut down before that.
     func connected() async -> Bool {
         await liveness.wait()
+    }
+
+    /// The same, until `deadline` at the latest.
+    func connected(by deadline: Instant) async -> Bool {
+        if liveness.liveCount > 0 { return true }
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask { await self.connected() }
+            group.addTask { [clock] in
+                try? await clock.sleep(until: deadline)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
+        }
     }
 
     func shutdown() async {
