@@ -117,6 +117,7 @@ public final class Metrics: Sendable {
     public let durations = Histograms<ServeResult>()
     public let firstTokens = Histograms<ServeResult>()
     public let evictions = Counters<EvictionReason>()
+    public let leases = Counters<LeaseOutcome>()
     public let notStored = Counters<NotStoredReason>()
     public let savedPromptTokens = Counter()
     public let savedCompletionTokens = Counter()

@@ -25,6 +25,8 @@ public struct RedisSettings: Sendable {
     public var sentinelUser: String?
     public var sentinelPassword: Secret?
     public var tls: TLSFiles
+    /// Encrypts what is kept, and names it; nil: it stands there in the clear, with checksums.
+    public var keyRing: KeyRing?
     public var breaker: Breaker.Settings
 
     /// What stands in files, in PEM. All optional: the system's trusted roots are the default.
@@ -55,6 +57,7 @@ public struct RedisSettings: Sendable {
         sentinelUser: String? = nil,
         sentinelPassword: Secret? = nil,
         tls: TLSFiles = TLSFiles(),
+        keyRing: KeyRing? = nil,
         breaker: Breaker.Settings = Breaker.Settings()
     ) {
         self.url = url
@@ -69,6 +72,7 @@ public struct RedisSettings: Sendable {
         self.sentinelUser = sentinelUser
         self.sentinelPassword = sentinelPassword
         self.tls = tls
+        self.keyRing = keyRing
         self.breaker = breaker
     }
 }
@@ -85,6 +89,15 @@ public struct RedisSettingsError: Error, Hashable, Sendable, CustomStringConvert
 
     init(_ description: String) {
         self.description = description
+    }
+}
+
+extension Line.Settings {
+    /// The same for a connection that reads more at once.
+    func reading(replySizeMax: Int) -> Line.Settings {
+        Line.Settings(
+            endpoint: endpoint, greeting: greeting, pipelineDepthMax: pipelineDepthMax,
+            replySizeMax: max(self.replySizeMax, replySizeMax), reusesAfterTimeout: reusesAfterTimeout)
     }
 }
 

@@ -38,6 +38,9 @@ public struct Heart: Sendable {
         isHolding = false
     }
 
+    /// Whether the upstream is within its budget.
+    public func hasProgress(at now: Instant) -> Bool { now < progressUntil }
+
     /// Whether to renew the lease now.
     public mutating func beat(at now: Instant) -> Bool {
         guard now >= next else { return false }

@@ -23,8 +23,11 @@ extension LeaseMachine {
             // The process may have been paused, or the call have waited for a permit: a lease that was asked for so
             // long ago may be another's before the upstream has the request.
             guard askedAt.duration(to: now) < settings.callWithin || bugs.contains(.callsLate) else {
-                standing = nil
-                return .notYet([.withdraw] + acquire(hasRefused ? nil : wish.needed, at: now))
+                // Renewed, not acquired once more: to those who wait, a lease that is acquired again under the same
+                // attempt looks as old as it was, and they would take it while the upstream is being called.
+                phase = .refreshing
+                askedAt = now
+                return .notYet([.renew])
             }
             heart = Heart(
                 every: settings.renewInterval, acquiredAt: askedAt, progressUntil: progressUntil,
@@ -41,6 +44,7 @@ extension LeaseMachine {
         guard case .calling = phase, standing == .leads else { return [] }
         heart?.progressed(until: progressUntil)
         publication.append(chunk, form, at: now)
+        if isFollowed { publication.open(at: now) }
         return publish(at: now)
     }
 
@@ -49,6 +53,7 @@ extension LeaseMachine {
         guard case .calling = phase else { return [] }
         guard standing == .leads else { return endedAlone(ended) }
         phase = .ending(ended)
+        if isFollowed { publication.open(at: now) }
         return settle(at: now)
     }
 
@@ -66,6 +71,7 @@ extension LeaseMachine {
 
     /// What the store says to `renew`.
     public mutating func renewed(_ reply: RenewReply, at now: Instant) -> [Action] {
+        if case .refreshing = phase { return refreshed(reply, at: now) }
         let sentAt = heart?.replied(reply) ?? now
         guard case .calling = phase else { return [] }
         switch reply {
@@ -81,6 +87,21 @@ extension LeaseMachine {
         }
     }
 
+    /// Whether the lease is still this attempt's after a long wait for the call.
+    private mutating func refreshed(_ reply: RenewReply, at now: Instant) -> [Action] {
+        switch reply {
+        case .renewed(let isFollowed):
+            phase = .ready
+            return (isFollowed ? interested(at: now) : []) + [.call(.leads)]
+        case .lost:
+            standing = nil
+            return [.withdraw] + acquire(hasRefused ? nil : wish.needed, at: now)
+        case .unavailable:
+            mayHoldUnknowingly = true
+            return [.withdraw] + goAlone(.unavailable)
+        }
+    }
+
     /// With nobody here and nobody elsewhere the upstream is given up.
     mutating func cancelIfUnwanted() -> [Action] {
         guard isLeft, !wish.finishWhenLeft, standing != .leads || !isFollowed else { return [] }
@@ -93,13 +114,18 @@ extension LeaseMachine {
     public mutating func interested(at now: Instant) -> [Action] {
         isFollowed = true
         followedAt = now
-        // Too late for the prefix: the end is on its way, and says where to find the answer.
-        guard !hasToldEnd else { return [] }
-        publication.open(at: now)
         switch phase {
-        case .calling: return publish(at: now)
-        case .ending: return settle(at: now)
-        case .idle, .acquiring, .ready, .following, .over: return []
+        case .calling:
+            // What came before a long silence is no sign of life: published now, it would be taken for one.
+            guard heart?.hasProgress(at: now) == true else { return [] }
+            publication.open(at: now)
+            return publish(at: now)
+        case .ending:
+            // Too late for the prefix where the end is on its way: that says where to find the answer.
+            guard !hasToldEnd else { return [] }
+            publication.open(at: now)
+            return settle(at: now)
+        case .idle, .acquiring, .ready, .refreshing, .following, .over: return []
         }
     }
 
@@ -114,7 +140,7 @@ extension LeaseMachine {
         switch phase {
         case .calling: return publish(at: now)
         case .ending: return settle(at: now)
-        case .idle, .acquiring, .ready, .following, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .over: return []
         }
     }
 

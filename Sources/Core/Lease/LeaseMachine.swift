@@ -4,8 +4,8 @@
 ///                      │ poisoned ───────▶ over                 (fail)
 ///     idle ─begin─▶ acquiring ── leads ──▶ ready ──calls──▶ calling ──ended──▶ ending ──committed──▶ over
 ///                    ▲ ▲ │ └─ unavailable ─▲ (alone)  │
-///                    │ │ └─ follows          └── the question is too old: asks again
-///                    │ │      │
+///                    │ │ └─ follows          └── the question is too old: renews first
+///                    └─┼──────┼─── lost ───────────────┘
 ///                    │ │      ▼          whole
 ///                    │ └── following ─────────────▶ over        (complete)
 ///                    └──────┘  │ badly, and something was delivered
@@ -25,7 +25,7 @@
 ///
 ///     let actions = machine.begin(at: now)                        [acquire]
 ///     machine.replied(.leads(sight, nil), at: now)                [announce, call(.leads)]
-///     machine.calls(progressUntil: deadline, at: now)             .go, or else .notYet([acquire])
+///     machine.calls(progressUntil: deadline, at: now)             .go, or else .notYet([renew])
 ///     machine.received(chunk, form, progressUntil:, at: now)      [] or [publish]
 ///     machine.ended(.whole(stores: true, usage), at: now)         [publish]?, then [commit]
 ///     machine.committed(.stored, at: now)                         [withdraw]; isOver
@@ -58,6 +58,8 @@ public struct LeaseMachine: Sendable {
         case acquiring
         /// The upstream is to be called.
         case ready
+        /// The lease has become too old for that: it is renewed first.
+        case refreshing
         case calling
         case following
         /// The call has ended; the shared cache is told.
@@ -121,7 +123,7 @@ public struct LeaseMachine: Sendable {
     /// When to call `tick`; `never` where only an event goes on.
     public var next: Instant {
         switch phase {
-        case .idle, .acquiring, .ready, .over: .never
+        case .idle, .acquiring, .ready, .refreshing, .over: .never
         case .calling: standing == .leads ? min(heart?.next ?? .never, publication.next) : .never
         case .ending: publication.next
         case .following: remote.map { min($0.next, wish.deadline) } ?? .never
@@ -221,12 +223,12 @@ public struct LeaseMachine: Sendable {
             phase = .over
             remote = nil
             return [.unfollow]
-        case .ready where !wish.finishWhenLeft:
+        case .ready where !wish.finishWhenLeft, .refreshing where !wish.finishWhenLeft:
             phase = .over
             guard standing == .leads else { return [.cancelUpstream] + releaseUnknown }
             return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw]
         case .calling: return cancelIfUnwanted()
-        case .idle, .acquiring, .ready, .ending, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .ending, .over: return []
         }
     }
 
@@ -236,7 +238,7 @@ public struct LeaseMachine: Sendable {
         case .calling where standing == .leads: beat(at: now) + publish(at: now)
         case .ending: settle(at: now)
         case .following: look(at: now)
-        case .idle, .acquiring, .ready, .calling, .over: []
+        case .idle, .acquiring, .ready, .refreshing, .calling, .over: []
         }
     }
 }

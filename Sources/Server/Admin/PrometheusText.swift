@@ -30,6 +30,9 @@ struct PrometheusText {
             Self.byReason(metrics.evictions)
         }
         counter("samovar_not_stored_total", "Answers that were not kept.") { Self.byReason(metrics.notStored) }
+        counter("samovar_leases_total", "Flights by how their call was shared with other pods.") {
+            metrics.leases.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }
+        }
         counter("samovar_saved_tokens_total", "Tokens of answers that needed no call.") {
             [
                 ("kind=\"prompt\"", metrics.savedPromptTokens.current),

@@ -15,6 +15,8 @@ public struct Stats: Codable, Sendable {
     /// Hits and followers whose model has no price; absent until prices are configured.
     public var unpricedRequests: Int?
     public var notStored: [String: Int]
+    /// How flights shared their calls with other pods, by outcome; absent until one did.
+    public var leases: [String: Int]?
     public var l1: L1Stats
     /// Absent without Redis.
     public var redis: RedisStats?
@@ -100,6 +102,7 @@ extension Stats {
             savedMicroUsd: hasPrices ? metrics.savedMicroUSD.current : nil,
             unpricedRequests: hasPrices ? metrics.unpricedRequests.current : nil,
             notStored: Self.counted(metrics.notStored),
+            leases: Self.counted(metrics.leases).nonEmpty,
             l1: L1Stats(entries: fill.count, sizeBytes: fill.byteCount, evictions: Self.counted(metrics.evictions)),
             redis: source.redis(),
             flights: source.pipeline.flightCount,
@@ -145,4 +148,8 @@ public struct AdminSource: Sendable {
         self.connectionCount = connectionCount
         self.lastReloadSucceeded = lastReloadSucceeded
     }
+}
+
+extension Dictionary {
+    fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
 }

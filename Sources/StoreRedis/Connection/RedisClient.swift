@@ -72,8 +72,37 @@ final class RedisClient: Sendable {
         /// The same, with something else made of its end.
         func with(_ outcome: RedisRequest.Outcome) -> Exchange { Exchange(outcome: outcome, line: line) }
 
+        /// The connection, to come back to.
+        var place: Place? { line.map(Place.init) }
+
+        /// It was sent, and its reply got lost: it may have been done, or still be.
+        var isLost: Bool {
+            switch outcome {
+            case .failure(.timeout), .failure(.lost), .failure(.sentOn): true
+            default: false
+            }
+        }
+
         /// The replies belong elsewhere: the connection they came on is closed.
         func distrust() { line?.distrust() }
+    }
+
+    /// One of the connections, to come back to: what is sent there is done in the order in which it was sent.
+    struct Place: Sendable {
+        fileprivate let line: Line
+    }
+
+    /// Nil where none is live.
+    func place() -> Place? { leastLoaded().map(Place.init) }
+
+    /// On which connection a command goes.
+    enum Way: Sendable {
+        case any
+        /// Not on this one's, where there is another.
+        case besides(Exchange)
+        case at(Place)
+        /// There, unless that connection is gone.
+        case preferably(Place?)
     }
 
     /// Sends these commands in one write and waits for all their replies, until `timeout` at the latest.
@@ -83,12 +112,17 @@ final class RedisClient: Sendable {
         await send(commands, deadline: clock.now.advanced(by: timeout), canWait: canWait)
     }
 
-    func send(_ commands: [[[UInt8]]], deadline: Instant, canWait: Bool = false) async -> Exchange {
-        guard let line = leastLoaded() else { return .nowhere }
+    /// - Parameter isForCaller: whether a cancelled task stops waiting, or sends nothing at all. False for what is to
+    ///   be done whoever goes away.
+    func send(
+        _ commands: [[[UInt8]]], deadline: Instant, canWait: Bool = false, on way: Way = .any, isForCaller: Bool = true
+    ) async -> Exchange {
+        guard let line = line(way) else { return .nowhere }
         let waiter = ReplyWaiter()
-        let outcome = await waiter.sleep {
+        let start = {
             line.send(RedisRequest(commands, deadline: deadline, canWait: canWait) { waiter.settle($0) })
         }
+        let outcome = isForCaller ? await waiter.sleep(start: start) : await waiter.sleepOn(start: start)
         return Exchange(outcome: outcome, line: line)
     }
 
@@ -124,6 +158,15 @@ final class RedisClient: Sendable {
 
     /// What waking another thread costs, in commands waiting.
     private static let hopCost = 64
+
+    private func line(_ way: Way) -> Line? {
+        switch way {
+        case .any: leastLoaded()
+        case .besides(let exchange): leastLoaded(besides: exchange.line) ?? leastLoaded()
+        case .at(let place): place.line
+        case .preferably(let place): place.flatMap { $0.line.isLive ? $0.line : nil } ?? leastLoaded()
+        }
+    }
 
     private func leastLoaded(besides avoided: Line? = nil) -> Line? {
         var chosen: Line?

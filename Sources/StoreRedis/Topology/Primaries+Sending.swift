@@ -11,62 +11,77 @@ extension Primaries {
     func send(
         _ commands: [[[UInt8]]], at name: [UInt8], timeout: Duration, canWait: Bool = false
     ) async -> RedisClient.Exchange {
-        let deadline = clock.now.advanced(by: timeout)
-        return await reach(name, commands, by: deadline) { node, commands in
-            await node.client.send(commands, deadline: deadline, canWait: canWait)
+        await send(commands, at: name, deadline: clock.now.advanced(by: timeout), canWait: canWait)
+    }
+
+    /// - Parameters:
+    ///   - way: on which connection they go, where they are not sent on.
+    ///   - isForCaller: whether a cancelled task stops waiting, or sends nothing at all. False for what is to be done
+    ///     whoever goes away.
+    func send(
+        _ commands: [[[UInt8]]], at name: [UInt8], deadline: Instant, canWait: Bool = false,
+        on way: RedisClient.Way = .any, over use: PrimaryNode.Use = .commands, isForCaller: Bool = true
+    ) async -> RedisClient.Exchange {
+        await reach(name, commands, by: deadline, on: way, over: use, isForCaller: isForCaller) { client, commands, way in
+            await client.send(commands, deadline: deadline, canWait: canWait, on: way, isForCaller: isForCaller)
         }
     }
 
-    /// Sends these commands to whoever keeps this name, in the given way, and follows where they are sent on.
-    ///
-    /// - Parameter send: sends to this node, and waits for the replies: one for each command.
-    func reach(
-        _ name: [UInt8], _ commands: [[[UInt8]]], by deadline: Instant,
-        _ send: (_ node: PrimaryNode, _ commands: [[[UInt8]]]) async -> RedisClient.Exchange
+    /// Runs a script: by its digest, and once by its text, on the same connection, where the server does not know it.
+    func run(
+        _ call: ScriptCall, at name: [UInt8], deadline: Instant, on way: RedisClient.Way = .any,
+        over use: PrimaryNode.Use = .commands, isForCaller: Bool = true
     ) async -> RedisClient.Exchange {
-        guard let node = node(keeping: name) else { return .nowhere }
-        let exchange = await send(node, commands)
-        guard isCluster, case .success(let replies) = exchange.outcome, replies.contains(where: \.isRedirect) else {
-            return exchange
+        await reach(name, [call.byDigest], by: deadline, on: way, over: use, isForCaller: isForCaller) {
+            client, commands, way in
+            let exchange = await client.send(commands, deadline: deadline, on: way, isForCaller: isForCaller)
+            guard case .success(let replies) = exchange.outcome,
+                replies.last == .error(ServerError(code: "NOSCRIPT")), let place = exchange.place
+            else { return exchange }
+            return await client.send(
+                commands.dropLast() + [call.byText], deadline: deadline, on: .at(place), isForCaller: isForCaller)
         }
-        return await sendOn(commands, exchange, replies, from: node, by: deadline, send)
     }
 
-    /// Some commands were not executed, as their replies say. Those are sent again, and no others.
-    private func sendOn(
-        _ commands: [[[UInt8]]], _ first: RedisClient.Exchange, _ replies: [RESPValue], from node: PrimaryNode,
-        by deadline: Instant, _ send: (_ node: PrimaryNode, _ commands: [[[UInt8]]]) async -> RedisClient.Exchange
+    /// Sends to this client, in this way, and waits for the replies: one for each command.
+    private typealias Sender = (RedisClient, [[[UInt8]]], RedisClient.Way) async -> RedisClient.Exchange
+
+    /// Sends these commands to whoever keeps this name, and on to where they are sent.
+    private func reach(
+        _ name: [UInt8], _ commands: [[[UInt8]]], by deadline: Instant, on way: RedisClient.Way,
+        over use: PrimaryNode.Use, isForCaller: Bool, _ send: Sender
     ) async -> RedisClient.Exchange {
-        var (node, exchange, replies) = (node, first, replies)
-        var state = RedirectState(deadline: deadline)
+        guard var node = node(keeping: name), var client = node.client(for: use) else { return .nowhere }
+        var exchange = await send(client, commands, way)
+        guard isCluster, case .success(var replies) = exchange.outcome else { return exchange }
         var asks = false
+        var state = RedirectState(deadline: deadline)
         while case .error(let error)? = replies.first(where: \.isRedirect) {
             switch state.refused(error, at: clock.now) {
             case .stop: return exchange.with(.success(replies))
             case .tryAgain(let instant):
                 counters.tryAgains.add(1)
-                guard (try? await clock.sleep(until: instant)) != nil else {
-                    return exchange.with(.failure(.cancelled))
-                }
+                let hasSlept: Void? = try? await clock.sleep(until: instant)
+                // Whoever is called back does not sleep: what is to be done all the same is done at once.
+                guard hasSlept != nil || !isForCaller else { return exchange.with(.failure(.cancelled)) }
             case .follow(let redirection):
                 (redirection.kind == .moved ? counters.moved : counters.asks).add(1)
-                guard let next = self.node(sentTo: redirection, by: node) else {
+                guard let next = self.node(sentTo: redirection, by: node), let there = next.client(for: use) else {
                     return exchange.with(.success(replies))
                 }
-                asks = redirection.kind == .ask
-                node = next
+                (node, client, asks) = (next, there, redirection.kind == .ask)
                 // One that was unknown until now: the time to connect is the command's own.
-                _ = await node.client.connected(by: deadline)
+                _ = await client.connected(by: deadline)
             }
+            // Only what was not executed. Each command has its own ASKING before it.
             let indices = replies.indices.filter { replies[$0].isRedirect }
-            let refused = indices.map { commands[$0] }
-            exchange = await send(node, asks ? refused.flatMap { [Self.asking, $0] } : refused)
+            let refused = indices.flatMap { asks ? [Self.asking, commands[$0]] : [commands[$0]] }
+            exchange = await send(client, refused, .any)
             switch exchange.outcome {
             case .failure(.cancelled): return exchange
             case .failure: return exchange.with(.failure(.sentOn))
-            case .success(var answers):
-                // Each command had its own ASKING before it.
-                if asks { answers = stride(from: 1, to: answers.count, by: 2).map { answers[$0] } }
+            case .success(let answers):
+                let answers = asks ? stride(from: 1, to: answers.count, by: 2).map { answers[$0] } : answers
                 for (index, answer) in zip(indices, answers) { replies[index] = answer }
             }
         }

@@ -23,6 +23,8 @@ final class Primaries: Sendable {
         var listeners: [@Sendable ([Endpoint.Address]) -> Void] = []
         /// Of nodes that are no more.
         var pastConnectCount = 0
+        /// Whether there are connections for reading too.
+        var isReading = false
         var isShut = false
     }
 
@@ -38,6 +40,8 @@ final class Primaries: Sendable {
     private let lineCount: Int
     private let logger: Logger
     private let liveness = Liveness()
+    /// Of the connections for reading.
+    let reading = Liveness()
     private let makeGates: @Sendable (_ name: String?) -> Gates
     /// Where there is no cluster, or no primary of it is known.
     private let commonGates: Gates
@@ -136,12 +140,12 @@ final class Primaries: Sendable {
         }
         guard !state.isShut else { return nil }
         if guestUntil != nil, state.nodes.values.count(where: { $0.guestUntil != nil }) >= Self.guestMax { return nil }
-        let node = connect(address, guestUntil: guestUntil)
+        let node = connect(address, guestUntil: guestUntil, isReading: state.isReading)
         state.nodes[address] = node
         return node
     }
 
-    private func connect(_ address: Endpoint.Address, guestUntil: Instant?) -> PrimaryNode {
+    private func connect(_ address: Endpoint.Address, guestUntil: Instant?, isReading: Bool) -> PrimaryNode {
         let name = isCluster ? address.description : nil
         let gates = name.map { makeGates($0) } ?? commonGates
         let (liveness, scout) = (liveness, scout)
@@ -154,7 +158,40 @@ final class Primaries: Sendable {
             },
             fell: { liveness.fell() },
             troubled: { scout?.troubled() })
-        return PrimaryNode(address: address, client: client, gates: gates, guestUntil: guestUntil)
+        return PrimaryNode(
+            address: address, client: client, gates: gates, reader: isReading ? reader(address) : nil,
+            guestUntil: guestUntil)
+    }
+
+    private func reader(_ address: Endpoint.Address) -> RedisClient {
+        let reading = reading
+        return RedisClient(
+            lineSettings: deployment.line { address }.reading(replySizeMax: StreamCursor.replySizeMax), lineCount: 1,
+            group: group, clock: clock,
+            // That a server comes and goes is told by the others.
+            logger: Logger(label: "") { _ in SwiftLogNoOpLogHandler() },
+            live: { reading.rose() }, fell: { reading.fell() })
+    }
+
+    /// From now on there is a connection for reading to each primary. Idempotent.
+    func startReading() {
+        state.withLock { state in
+            guard !state.isReading, !state.isShut else { return }
+            state.isReading = true
+            for (address, node) in state.nodes where node.reader == nil {
+                state.nodes[address]?.reader = reader(address)
+            }
+        }
+    }
+
+    /// Closes the connections for reading, and waits until they are closed. Idempotent.
+    func stopReading() async {
+        let readers = state.withLock { state in
+            state.isReading = false
+            return state.nodes.values.compactMap(\.reader)
+        }
+        reading.shut()
+        await Self.shutdown(readers)
     }
 
     private func retire(_ state: inout State, keeping kept: Set<Endpoint.Address>, at now: Instant) -> [RedisClient] {
@@ -164,7 +201,7 @@ final class Primaries: Sendable {
             if let guestUntil = node.guestUntil, now < guestUntil { continue }
             state.nodes[address] = nil
             state.pastConnectCount += node.client.connectCount
-            retired.append(node.client)
+            retired += node.clients
         }
         return retired
     }
@@ -217,6 +254,12 @@ final class Primaries: Sendable {
     /// What stands in front of whoever keeps this name.
     func gates(at name: [UInt8]) -> Gates { node(keeping: name)?.gates ?? commonGates }
 
+    /// One of the connections to whoever keeps this name, to come back to. Nil where none is live.
+    func place(at name: [UInt8]) -> RedisClient.Place? { node(keeping: name)?.client.place() }
+
+    /// Whether whoever keeps this name is connected for reading.
+    func isReadable(at name: [UInt8]) -> Bool { node(keeping: name)?.reader.map { $0.liveCount > 0 } ?? false }
+
     // MARK: Connections for others
 
     /// How to make a connection of one's own to whoever keeps this name: each attempt goes to the one who does by then.
@@ -258,10 +301,11 @@ final class Primaries: Sendable {
     func shutdown() async {
         let clients = state.withLock { state in
             state.isShut = true
-            return state.nodes.values.map(\.client)
+            return state.nodes.values.flatMap(\.clients)
         }
         scout?.end()
         liveness.shut()
+        reading.shut()
         await Self.shutdown(clients)
         await scouting.withLock { $0 }?.value
     }

@@ -15,6 +15,8 @@ extension Configuration {
         /// With `keyFile`: who we are, to a server that wants to know.
         var certFile: String?
         var keyFile: String?
+        /// Keys that encrypt what is kept there; null: it stands there in the clear.
+        var keyRingFile: String?
 
         static let keys: [ConfigurationKey<Redis>] = [
             .optional("url", \.url, .storeURL, .restart),
@@ -27,6 +29,7 @@ extension Configuration {
             .optional("ca_file", \.caFile, .filePath, .restart),
             .optional("cert_file", \.certFile, .filePath, .restart),
             .optional("key_file", \.keyFile, .filePath, .restart),
+            .optional("key_ring_file", \.keyRingFile, .filePath, .restart),
         ]
     }
 }

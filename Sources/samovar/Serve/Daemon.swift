@@ -218,6 +218,20 @@ final class Daemon: Sendable {
 
     // MARK: Reload
 
+    /// Whoever rotates keys writes the file and asks for a reload.
+    private func reloadKeyRing(_ new: Configuration, _ parts: Parts) throws(ConfigurationErrors) {
+        guard let path = new.redis.keyRingFile, let store = parts.store else { return }
+        let complaint: String
+        do {
+            if store.change(to: try KeyRingFile.read(path)) { return }
+            complaint = "'names' is not what it was at the start: that needs a restart"
+        } catch {
+            complaint = "\(error)"
+        }
+        throw ConfigurationErrors(
+            file: nil, errors: [ConfigurationError(path: "redis.key_ring_file", place: .nowhere, message: complaint)])
+    }
+
     /// Takes what can be changed while running; a configuration that is no good changes nothing.
     private func reload(_ parts: Parts) {
         guard let configurationPath else {
@@ -231,6 +245,7 @@ final class Daemon: Sendable {
             new.keepingWhatNeedsRestart(from: old)
             try new.checkServable()
             try new.checkRoutes()
+            try reloadKeyRing(new, parts)
             configuration.withLock { [new] in $0 = new }
             // Tokens are those of the start: the environment of a process does not change.
             let current = parts.front.currentSettings

@@ -58,7 +58,15 @@ extension Configuration {
                     PriceTable.Price(
                         inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
                         outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
-                }))
+                }),
+            lease: leaseSettings)
+    }
+
+    private var leaseSettings: LeaseSettings? {
+        guard lease.enabled else { return nil }
+        return LeaseSettings(
+            duration: lease.duration, stageTimeout: redis.timeout, publishInterval: lease.publishInterval,
+            publishQueueSizeMax: lease.publishQueueSizeMax)
     }
 
     /// Who answers paths that are not ours: the first upstream of the route that takes whatever it is.
@@ -66,7 +74,7 @@ extension Configuration {
         routeTable.forAnything.flatMap { route in upstreams.first { $0.name == route.upstreams.first } }
     }
 
-    func redisSettings(_ secrets: ConfigurationSecrets) -> RedisSettings? {
+    func redisSettings(_ secrets: ConfigurationSecrets) throws -> RedisSettings? {
         guard let url = redis.url else { return nil }
         return RedisSettings(
             url: url.text.revealed,
@@ -77,7 +85,8 @@ extension Configuration {
             valueSizeMax: redis.valueSizeMax,
             password: secrets.redisPassword,
             tls: RedisSettings.TLSFiles(
-                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile))
+                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile),
+            keyRing: try redis.keyRingFile.map(KeyRingFile.read))
     }
 }
 

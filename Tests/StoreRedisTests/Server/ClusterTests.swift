@@ -79,7 +79,7 @@ struct ClusterTests {
         }
         fleet.stop()
 
-        #expect(foundCount == 300 && removed == nil && ping != nil)
+        #expect(foundCount == 300 && removed == nil && ping != nil, "DBG \(foundCount) \(status) \(log.all)")
         #expect(status.errorCount == 0 && status.breakerState == .closed && status.connectCount == 6)
         let counts = sizes.map { size -> Int64 in
             if case .integer(let count)? = size { count } else { 0 }
@@ -324,6 +324,6 @@ struct ClusterTests {
         fleet.stop()
 
         #expect(same(found?.answer, answer) && removed == nil)
-        #expect(status.errorCount == 0 && status.topology.askCount == 4)
+        #expect(status.errorCount == 0 && status.topology.askCount == 4, "DBG \(status) \(log.all)")
     }
 }
