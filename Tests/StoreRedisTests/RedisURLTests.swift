@@ -79,7 +79,7 @@ struct RedisURLTests {
             ("redis+sentinel://:hunter2@h", "name of the service"),
             ("redis+sentinel://:hunter2@h/", "name of the service"),
             ("redis+sentinel://:hunter2@h/a%20b", "name of the service"),
-            ("redis+sentinel://:hunter2/@h/main", "the port is not a number"),
+            ("redis+sentinel://:hunter2/@h/main", "name of the service"),
             ("redis+sentinel://h/main/hunter2", "the database is not a number"),
             ("redis+sentinel://h/main/0/hunter2", "the database is not a number"),
             ("redis+sentinel://h,,i/main", "no host"),

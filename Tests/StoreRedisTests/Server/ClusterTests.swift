@@ -60,10 +60,10 @@ struct ClusterTests {
         let fleet = try await ClusterFleet()
         let store = try RedisStore.forTest(.patient(fleet.url), clock: clock, log: log)
         try await until { store.status().liveConnectionCount == 6 }
-        let answers = (0..<300).map { answer($0) }
-        for number in 0..<300 { await store.set(Sample.key(number), answers[number]) }
+        let answers = (0..<250).map { answer($0) }
+        for number in 0..<250 { await store.set(Sample.key(number), answers[number]) }
         var foundCount = 0
-        for number in 0..<300 where same(await store.get(Sample.key(number))?.answer, answers[number]) {
+        for number in 0..<250 where same(await store.get(Sample.key(number))?.answer, answers[number]) {
             foundCount += 1
         }
         await store.remove(Sample.key(7))
@@ -79,12 +79,12 @@ struct ClusterTests {
         }
         fleet.stop()
 
-        #expect(foundCount == 300 && removed == nil && ping != nil, "DBG \(foundCount) \(status) \(log.all)")
+        #expect(foundCount == 250 && removed == nil && ping != nil)
         #expect(status.errorCount == 0 && status.breakerState == .closed && status.connectCount == 6)
         let counts = sizes.map { size -> Int64 in
             if case .integer(let count)? = size { count } else { 0 }
         }
-        #expect(counts.reduce(0, +) == 299 && counts.allSatisfy { $0 > 50 })
+        #expect(counts.reduce(0, +) == 249 && counts.allSatisfy { $0 > 50 })
     }
 
     @Test("a slot that wanders to a node without slots is followed at every step, and nothing is lost or done twice")
@@ -317,13 +317,23 @@ struct ClusterTests {
         let found = await store.get(Sample.key(1))
         await store.remove(Sample.key(1))
         let removed = await store.get(Sample.key(1))
+        let bob = try RedisStore.forTest(
+            .patient("redis+cluster://\(MinimumUser.userInfo)127.0.0.1:\(source.port)"), clock: clock)
+        try await until { bob.status().liveConnectionCount == 6 }
+        var journeys: [Bool] = []
+        for number in 2..<12 {
+            let answer = self.answer(number)
+            journeys.append(await LeaseJourney(number, answer, alice: store, bob: bob).isGood(answer))
+        }
         let status = store.status()
+        await bob.shutdown()
         await store.shutdown()
         await from.shutdown()
         await to.shutdown()
         fleet.stop()
 
         #expect(same(found?.answer, answer) && removed == nil)
-        #expect(status.errorCount == 0 && status.topology.askCount == 4, "DBG \(status) \(log.all)")
+        #expect(journeys == Array(repeating: true, count: 10))
+        #expect(status.errorCount == 0 && status.topology.askCount == 4 && status.leaseBreakerState == .closed)
     }
 }

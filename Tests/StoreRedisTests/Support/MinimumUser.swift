@@ -8,7 +8,12 @@ enum MinimumUser {
     static let userInfo = "sidecar:p%40ss%2Fword@"
 
     /// On servers that keep data, whatever their topology.
-    static let store = ["+get", "+pttl", "+set", "+unlink", "+ping", "+client|setname"]
+    static let store = ["+get", "+pttl", "+set", "+unlink", "+ping", "+client|setname"] + sharing
+    /// To share calls between processes.
+    private static let sharing = [
+        "+evalsha", "+eval", "+xadd", "+xread", "+zadd", "+zcount", "+zremrangebyscore", "+pexpire", "+incr", "+del",
+        "+time", "+publish", "+subscribe",
+    ]
     /// Besides these, where sentinels name the primary.
     static let behindSentinel = ["+role"]
     /// Besides these, on the nodes of a cluster.
@@ -18,7 +23,7 @@ enum MinimumUser {
 
     /// Everything else is taken away first.
     static func rules(_ commands: [String]) -> [String] {
-        [name, "reset", "on", ">\(password)", "~samovar:*", "resetchannels", "-@all"] + commands
+        [name, "reset", "on", ">\(password)", "~samovar:*", "resetchannels", "&samovar:*", "-@all"] + commands
     }
 
     static var sentinelRules: [String] {

@@ -15,11 +15,13 @@ extension HashSlot {
 
 extension Primaries {
     static func forTest(_ settings: RedisSettings, log: LogLines = LogLines()) throws -> Primaries {
-        Primaries(
+        let counters = RedisCounters()
+        return Primaries(
             try settings.deployment(), lineCount: settings.connectionCount, group: MultiThreadedEventLoopGroup.singleton,
             clock: SystemClock(), logger: log.logger
         ) { name in
-            Gates(settings.breaker, name: name, clock: SystemClock(), logger: log.logger)
+            Gates(
+                settings.breaker, name: name, counters: counters, clock: SystemClock(), logger: log.logger)
         }
     }
 
