@@ -27,7 +27,7 @@ public struct KeyRing: Sendable, CustomStringConvertible, CustomReflectable {
         var names: [UInt8]?
         var sealing: UInt32?
         var keys: [UInt32: [UInt8]] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" })
             guard let first = words.first, !first.hasPrefix("#") else { continue }
             let place = "line \(index + 1)"

@@ -59,7 +59,7 @@ struct StreamEntryTests {
     func layout() {
         let end = encode(.end(count: 258, form, usage: nil, isStored: true), index: 5)
         #expect(
-            Array(end.dropLast(Seal.overhead)) == [1, 2, 1, 5, 0, 0, 0, 5, 0, 0, 1, 2]
+            Array(end.dropLast(Seal.tagSize)) == [1, 2, 1, 5, 0, 0, 0, 5, 0, 0, 1, 2]
                 + [UInt8](repeating: 0, count: 16))
     }
 
