@@ -20,7 +20,9 @@ struct Endpoint: Sendable {
     func connect(
         on loop: any EventLoop, handler: @escaping @Sendable () -> some ChannelHandler
     ) -> EventLoopFuture<any Channel> {
-        guard let address = address() else { return loop.makeFailedFuture(ConnectionLoss.unreachable("no primary is known")) }
+        guard let address = address() else {
+            return loop.makeFailedFuture(ConnectionLoss.unreachable("no primary is known"))
+        }
         let serverName = address.serverName
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(.nanoseconds(connectTimeout.nanoseconds))

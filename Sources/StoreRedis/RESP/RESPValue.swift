@@ -68,7 +68,8 @@ struct ServerError: Error, Hashable, Sendable {
         case "NOAUTH": "NOAUTH: it wants a password"
         case "WRONGPASS": "WRONGPASS: wrong user or password"
         case "NOPERM": "NOPERM: the user may not do this"
-        case "MOVED", "ASK": "\(code): nodes of a Redis Cluster send us on and on, or redis+cluster:// is not in the url"
+        case "MOVED", "ASK":
+            "\(code): nodes of a Redis Cluster send us on and on, or redis+cluster:// is not in the url"
         case "TRYAGAIN": "TRYAGAIN: a slot of the Redis Cluster is on its way to another node"
         case "CLUSTERDOWN": "CLUSTERDOWN: the Redis Cluster lacks a primary"
         case "CROSSSLOT": "CROSSSLOT: it keeps one request's keys on different nodes"

@@ -51,7 +51,9 @@ struct MapRefresh: Sendable {
         let wait: Duration
         if hasMap {
             backoff.succeeded()
-            wait = isWanted ? Self.waitMin : Self.every / 2 + .nanoseconds(Int64(Double((Self.every / 2).nanoseconds) * jitter))
+            wait =
+                isWanted
+                ? Self.waitMin : Self.every / 2 + .nanoseconds(Int64(Double((Self.every / 2).nanoseconds) * jitter))
         } else {
             wait = max(Self.waitMin, backoff.failed(jitter: jitter))
         }

@@ -22,7 +22,8 @@ extension Primaries {
         _ commands: [[[UInt8]]], at name: [UInt8], deadline: Instant, canWait: Bool = false,
         on way: RedisClient.Way = .any, over use: PrimaryNode.Use = .commands, isForCaller: Bool = true
     ) async -> RedisClient.Exchange {
-        await reach(name, commands, by: deadline, on: way, over: use, isForCaller: isForCaller) { client, commands, way in
+        await reach(name, commands, by: deadline, on: way, over: use, isForCaller: isForCaller) {
+            client, commands, way in
             await client.send(commands, deadline: deadline, canWait: canWait, on: way, isForCaller: isForCaller)
         }
     }

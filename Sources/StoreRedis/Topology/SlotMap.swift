@@ -17,11 +17,12 @@ struct SlotMap: Hashable, Sendable {
     ///
     /// - Parameter host: of the node that was asked: one that does not know its own address leaves it out.
     init(reading reply: RESPValue, askedAt host: String) throws(SlotMapRefusal) {
-        let ranges = switch reply {
-        case .array(let ranges): ranges
-        case .error(let error): throw .refused(error)
-        default: throw .malformed
-        }
+        let ranges =
+            switch reply {
+            case .array(let ranges): ranges
+            case .error(let error): throw .refused(error)
+            default: throw .malformed
+            }
         guard ranges.count <= Self.rangeMax else { throw .tooManyRanges }
         owners = Array(repeating: .max, count: HashSlot.count)
         var missingCount = HashSlot.count

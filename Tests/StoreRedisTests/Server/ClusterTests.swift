@@ -224,7 +224,9 @@ struct ClusterTests {
         for number in mourned.prefix(10) { _ = await store.get(Sample.key(number)) }
         let during = store.status()
         var foundCount = 0
-        for number in others where same(await store.get(Sample.key(number))?.answer, answers[number]) { foundCount += 1 }
+        for number in others where same(await store.get(Sample.key(number))?.answer, answers[number]) {
+            foundCount += 1
+        }
         try await until {
             let answer = answer(1_000)
             await store.set(Sample.key(mourned[0]), answer)
@@ -274,7 +276,8 @@ struct ClusterTests {
             "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$1\r\n?\r\n:1\r\n$1\r\nx\r\n")
         let partial = try await CannedPeer.start(
             "*1\r\n*3\r\n:0\r\n:99\r\n*3\r\n$9\r\n127.0.0.1\r\n:1\r\n$1\r\nx\r\n")
-        let wrong = "127.0.0.1:\(try freePort()),127.0.0.1:\(single.port),127.0.0.1:\(nonsense.port),127.0.0.1:\(partial.port)"
+        let wrong =
+            "127.0.0.1:\(try freePort()),127.0.0.1:\(single.port),127.0.0.1:\(nonsense.port),127.0.0.1:\(partial.port)"
         let lost = try RedisStore.forTest(.patient("redis+cluster://\(wrong)"), clock: clock, log: log)
         await log.wait(for: "redis: no primary found yet")
         let none = await lost.get(Sample.key(1))

@@ -147,7 +147,8 @@ struct SentinelTests {
         let peer = try await CannedPeer.start(answer)
         let store = try RedisStore.forTest(
             .patient("redis+sentinel://127.0.0.1:\(peer.port)/main"), clock: clock, log: log)
-        await log.wait(for: "redis: no primary found yet, going on without it: sentinel 127.0.0.1:\(peer.port) knows of no main")
+        await log.wait(
+            for: "redis: no primary found yet, going on without it: sentinel 127.0.0.1:\(peer.port) knows of no main")
         await store.shutdown()
         await peer.stop()
     }

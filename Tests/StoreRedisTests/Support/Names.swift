@@ -17,7 +17,8 @@ extension Primaries {
     static func forTest(_ settings: RedisSettings, log: LogLines = LogLines()) throws -> Primaries {
         let counters = RedisCounters()
         return Primaries(
-            try settings.deployment(), lineCount: settings.connectionCount, group: MultiThreadedEventLoopGroup.singleton,
+            try settings.deployment(), lineCount: settings.connectionCount,
+            group: MultiThreadedEventLoopGroup.singleton,
             clock: SystemClock(), logger: log.logger
         ) { name in
             Gates(

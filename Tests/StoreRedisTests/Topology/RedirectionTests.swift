@@ -19,7 +19,8 @@ struct RedirectionTests {
     @Test(
         "a line that sends nowhere is an error like others",
         arguments: [
-            "MOVED", "MOVED 1", "MOVED x h:1", "MOVED 16384 h:1", "MOVED -1 h:1", "MOVED 1 h", "MOVED 1 h:", "MOVED 1 h:p",
+            "MOVED", "MOVED 1", "MOVED x h:1", "MOVED 16384 h:1", "MOVED -1 h:1", "MOVED 1 h", "MOVED 1 h:",
+            "MOVED 1 h:p",
             "MOVED 1 h:1 more", "ASK  1 h:1", "MOVEDX 1 h:1", "ERR 1 h:1",
             "MOVED 1 \(String(repeating: "h", count: 512)):1",
         ])

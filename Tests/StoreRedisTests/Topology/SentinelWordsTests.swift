@@ -10,7 +10,9 @@ struct SentinelWordsTests {
 
     @Test("an address is read from a sentinel's answer")
     func address() {
-        #expect(words.address(.array([bulk("10.0.0.1"), bulk("6379")]), askedAt: "s") == .tcp(host: "10.0.0.1", port: 6_379))
+        #expect(
+            words.address(.array([bulk("10.0.0.1"), bulk("6379")]), askedAt: "s") == .tcp(host: "10.0.0.1", port: 6_379)
+        )
     }
 
     @Test("an unknown service, or nonsense, is no address")
