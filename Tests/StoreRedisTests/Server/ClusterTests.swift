@@ -256,7 +256,7 @@ struct ClusterTests {
         await to.command("CLUSTER", "SETSLOT", "\(slot.number)", "IMPORTING", source.identifier)
         await from.command("CLUSTER", "SETSLOT", "\(slot.number)", "MIGRATING", target.identifier)
         target.server.freeze()
-        let exchange = await primaries.exchange(["GET", "wanderer"], at: "wanderer", timeout: .milliseconds(200))
+        let exchange = await primaries.exchange(["GET", "wanderer"], at: "wanderer", timeout: .seconds(3))
         let counts = primaries.counts
         target.server.thaw()
         await primaries.shutdown()

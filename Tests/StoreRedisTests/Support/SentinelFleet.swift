@@ -1,4 +1,5 @@
 import Glibc
+import SamovarEngine
 
 @testable import SamovarStoreRedis
 
@@ -13,6 +14,10 @@ final class SentinelFleet: Sendable {
         let primary = try RedisServer()
         let replica = try RedisServer(arguments: Self.replica(of: primary.port))
         servers = [primary, replica]
+        let admin = try await Admin(replica.url)
+        // One that has no data yet would be a poor successor.
+        try await until { await admin.text("INFO", "replication").contains("master_link_status:up") }
+        await admin.shutdown()
         let ports = try sentinelPorts ?? (0..<3).map { _ in try freePort() }
         sentinels = try ports.map { try SentinelProcess(port: $0, watching: primary.port) }
         // Sentinels can agree on a failover once they know the replica and each other.
@@ -46,6 +51,7 @@ final class SentinelProcess: Sendable {
     let port: Int
     private let directory: TemporaryDirectory
     private let process: ChildProcess
+    private let isKilled = Lock(false)
 
     init(port: Int, watching primary: Int) throws {
         self.port = port
@@ -76,9 +82,16 @@ final class SentinelProcess: Sendable {
     var url: String { "redis://127.0.0.1:\(port)" }
 
     func kill() {
+        let wasKilled = isKilled.withLock { isKilled in
+            defer { isKilled = true }
+            return isKilled
+        }
+        guard !wasKilled else { return }
         process.send(SIGKILL)
         _ = process.wait()
     }
+
+    deinit { kill() }
 }
 
 /// Writes a small file.
