@@ -124,6 +124,10 @@ extension RedisSettings {
         guard mustBePrimary || (sentinelUser == nil && sentinelPassword == nil) else {
             throw RedisSettingsError("sentinel_user, sentinel_password_env: the url is not redis+sentinel://")
         }
+        // It would be the hash tag of all names, or a part of it.
+        if case .cluster = url.kind, keyPrefix.contains("{") {
+            throw RedisSettingsError("key_prefix: in a cluster it may not hold {, which decides where a name is kept")
+        }
         return Deployment(
             kind: url.kind, tls: try tls.context(url), connectTimeout: connectTimeout,
             greeting: Greeting(

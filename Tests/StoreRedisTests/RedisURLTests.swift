@@ -144,6 +144,8 @@ struct RedisURLTests {
         #expect(description(settings)?.contains("sentinel_password_env") == true)
         settings.sentinelPassword = Secret("hunter2")
         #expect(description(settings) == nil)
+        #expect(description(RedisSettings(url: "redis+cluster://h", keyPrefix: "a{b:"))?.contains("key_prefix") == true)
+        #expect(description(RedisSettings(url: "redis+sentinel://h/m", keyPrefix: "a{b:")) == nil)
         settings.url = "redis+cluster://h"
         #expect(description(settings)?.contains("is not redis+sentinel://") == true)
         settings = RedisSettings(url: "redis://h", timeout: .zero)

@@ -18,7 +18,7 @@ final class ClusterFleet: Sendable {
     /// Belongs to the cluster, and keeps no slot.
     let spare: Node?
 
-    init(primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, _ arguments: String...) async throws
+    init(primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, arguments: [String] = []) async throws
     {
         let count = primaryCount * (hasReplicas ? 2 : 1) + (hasSpare ? 1 : 0)
         let plan = try (0..<count).map { (Self.identifier($0), try Self.port(), $0) }
@@ -58,7 +58,7 @@ final class ClusterFleet: Sendable {
     }
 
     /// A port that is free, and so is the one on which nodes speak with each other.
-    private static func port() throws -> Int {
+    static func port() throws -> Int {
         for _ in 0..<100 {
             let port = try freePort()
             if port < 55_000, isFree(port + 10_000) { return port }

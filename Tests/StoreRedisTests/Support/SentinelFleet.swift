@@ -53,17 +53,20 @@ final class SentinelProcess: Sendable {
     private let process: ChildProcess
     private let isKilled = Lock(false)
 
-    init(port: Int, watching primary: Int) throws {
+    /// - Parameters:
+    ///   - quorum: how many sentinels must agree that the primary is down.
+    ///   - lines: what else its file says.
+    init(port: Int, watching primary: Int, quorum: Int = 2, lines: [String] = []) throws {
         self.port = port
         directory = try TemporaryDirectory()
         let service = SentinelFleet.service
         let file = "\(directory.path)/sentinel.conf"
         try write(
             """
-            port \(port)
+            \((["port \(port)"] + lines).joined(separator: "\n"))
             bind 127.0.0.1
             dir \(directory.path)
-            sentinel monitor \(service) 127.0.0.1 \(primary) 2
+            sentinel monitor \(service) 127.0.0.1 \(primary) \(quorum)
             sentinel down-after-milliseconds \(service) 1000
             sentinel failover-timeout \(service) 6000
             user \(MinimumUser.sentinelRules.joined(separator: " "))
