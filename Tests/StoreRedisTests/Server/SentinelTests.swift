@@ -1,5 +1,6 @@
 import Glibc
 import SamovarCore
+import SamovarEngine
 import Testing
 
 @testable import SamovarStoreRedis
@@ -122,9 +123,6 @@ struct SentinelTests {
     func replica() async throws {
         let primary = try RedisServer()
         let replica = try RedisServer(arguments: SentinelFleet.replica(of: primary.port))
-        func naming(_ server: RedisServer) -> String {
-            "*2\r\n$9\r\n127.0.0.1\r\n$\("\(server.port)".count)\r\n\(server.port)\r\n"
-        }
         let liar = try await CannedPeer.start(naming(replica))
         let honest = try await CannedPeer.start(naming(primary))
         let believer = try RedisStore.forTest(
@@ -141,6 +139,41 @@ struct SentinelTests {
         await honest.stop()
 
         #expect(lost.connectCount == 0 && lost.topology.primaryCount == 0)
+        #expect(isRight)
+    }
+
+    private func naming(_ server: RedisServer) -> String {
+        "*2\r\n$9\r\n127.0.0.1\r\n$\("\(server.port)".count)\r\n\(server.port)\r\n"
+    }
+
+    /// Nobody is woken by it who sleeps as long as it is between two questions to sentinels.
+    private struct DullClock: MonotonicClock {
+        private let system = SystemClock()
+        var now: Instant { system.now }
+        var wallNow: WallTime { system.wallNow }
+        func sleep(until deadline: Instant) async throws { try await system.sleep(until: deadline) }
+        func call(at instant: Instant, _ body: @escaping @Sendable () -> Void) {
+            if now.duration(to: instant) < SentinelWatch.askEvery / 4 { system.call(at: instant, body) }
+        }
+    }
+
+    @Test("a failover that a sentinel tells of unasked is followed without asking time and again")
+    func told() async throws {
+        let (old, new) = (try RedisServer(), try RedisServer())
+        let sentinel = try await CannedPeer.start(naming(old))
+        let store = try RedisStore.forTest(
+            .patient("redis+sentinel://127.0.0.1:\(sentinel.port)/main"), clock: DullClock(), log: log)
+        _ = await store.connected()
+        try await until { sentinel.listenerCount > 0 }
+        sentinel.answer(naming(new))
+        // Of no interest to us, so it is not asked.
+        sentinel.tell("other 127.0.0.1 1 127.0.0.1 2")
+        sentinel.tell("main 127.0.0.1 \(old.port) 127.0.0.1 \(new.port)")
+        await log.wait(for: "redis: primary is now 127.0.0.1:\(new.port)")
+        try await write(1, store)
+        let isRight = try await has(1, new)
+        await store.shutdown()
+        await sentinel.stop()
         #expect(isRight)
     }
 

@@ -18,7 +18,8 @@ final class ClusterFleet: Sendable {
     /// Belongs to the cluster, and keeps no slot.
     let spare: Node?
 
-    init(primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, arguments: [String] = []) async throws
+    init(primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, arguments: [String] = [])
+        async throws
     {
         let count = primaryCount * (hasReplicas ? 2 : 1) + (hasSpare ? 1 : 0)
         let plan = try (0..<count).map { (Self.identifier($0), try Self.port(), $0) }
