@@ -8,7 +8,7 @@ extension RedisStore {
         let call = LeaseScripts.renew.call(
             keys: [names.lease, names.followers(attempt)],
             [Array(attempt.hexadecimal.utf8), LeaseLimits.leaseLife.argument])
-        let code: Int64? = await run(call) { Self.code($0, 0...2) }?.0
+        let code: Int64? = await run(call, names) { Self.code($0, 0...2) }?.0
         switch code {
         case nil: return .unavailable
         case 0: return .lost
@@ -25,7 +25,8 @@ extension RedisStore {
         let call = LeaseScripts.commit.call(
             keys: [names.lease, names.answer, names.stream(attempt)],
             [Array(attempt.hexadecimal.utf8), value?.bytes ?? [], value?.life.argument ?? []] + appended(entry))
-        guard let (ending, _) = await run(call, at: place, read: Ending.init) else { return .unavailable }
+        guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return .unavailable }
+        let gates = primaries.gates(at: names.answer)
         if let refused = ending.refused { gates.refusedForLease(refused) }
         switch ending.code {
         case 0:
@@ -49,16 +50,16 @@ extension RedisStore {
         publications.forget(attempt)
         let call = LeaseScripts.abort.call(
             keys: [names.lease, names.stream(attempt)], [Array(attempt.hexadecimal.utf8)] + appended(entry))
-        guard let (ending, _) = await run(call, at: place, read: Ending.init) else { return }
-        if let refused = ending.refused { gates.refusedForLease(refused) }
+        guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return }
+        if let refused = ending.refused { primaries.gates(at: names.answer).refusedForLease(refused) }
     }
 
     public func purge(_ key: RequestKey) async -> Bool {
         let names = keyName.names(key)
         let command = [Array("UNLINK".utf8), names.answer, names.lease]
         let deadline = clock.now.advanced(by: settings.timeout)
-        let purged: (Int64, RedisClient.Exchange)? = await gates.pass {
-            await client.send([command], deadline: deadline, isForCaller: false)
+        let purged: (Int64, RedisClient.Exchange)? = await primaries.gates(at: names.answer).pass {
+            await primaries.send([command], at: names.answer, deadline: deadline, isForCaller: false)
         } read: { replies in
             Self.code(replies[0], 0...2)
         }
@@ -93,11 +94,12 @@ extension RedisStore {
 
     /// Runs a script once, whoever goes away: the lease is to be given back.
     private func run<Value>(
-        _ call: ScriptCall, at place: RedisClient.Place? = nil, read: (RESPValue) -> Value?
+        _ call: ScriptCall, _ names: RequestNames, at place: RedisClient.Place? = nil, read: (RESPValue) -> Value?
     ) async -> (Value, RedisClient.Exchange)? {
         let deadline = clock.now.advanced(by: settings.timeout)
-        return await gates.pass {
-            await client.run(call, deadline: deadline, on: .preferably(place), isForCaller: false)
+        return await primaries.gates(at: names.answer).pass {
+            await primaries.run(
+                call, at: names.answer, deadline: deadline, on: .preferably(place), isForCaller: false)
         } read: { replies in
             read(replies[0])
         }
