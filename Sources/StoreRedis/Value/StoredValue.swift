@@ -113,7 +113,7 @@ enum StoredValue {
             staleTTL: .nanoseconds(numbers[1]))
     }
 
-    private static func checksum(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    static func checksum(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var hasher = SHA256()
         hasher.update(data: Array("samovar stored value v2\0".utf8))
         hasher.update(data: bytes)
