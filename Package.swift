@@ -174,13 +174,14 @@ let package = Package(
             name: "ServerTests",
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/ServerTests", swiftSettings: strict),
         .testTarget(
             name: "SamovarStoreRedisTests",
             dependencies: [
-                "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
+                "SamovarCore", "SamovarEngine", "SamovarStoreRedis", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
