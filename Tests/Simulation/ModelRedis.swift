@@ -120,12 +120,7 @@ struct ModelRedis {
         _ key: Int, _ attempt: AttemptID, _ value: Value?, life: Int64, staleLife: Int64, end: Sealed?, at time: Int64
     ) -> Reply {
         expire(key, at: time)
-        let isOwn = cells[key].lease?.attempt == attempt
-        if isOwn, isPurged(key, attempt) {
-            cells[key].lease = nil
-            return .lost
-        }
-        guard isOwn || bug == .uncheckedCommit else { return .lost }
+        guard cells[key].lease?.attempt == attempt || bug == .uncheckedCommit else { return .lost }
         if let value {
             cells[key].value = value
             cells[key].valueUntil = time + clockOffset + life
@@ -203,6 +198,8 @@ struct ModelRedis {
     }
 
     private mutating func take(_ key: Int, _ attempt: AttemptID, _ pod: PodID, at time: Int64) -> Reply {
+        // Its lease was purged: this question is late, and what it brings is older than the purge.
+        if bug != .tracelessPurge, cells[key].purgedAttempts.contains(attempt) { return .lost }
         // Whoever has published has called, and asked for the lease before: this question is late.
         if bug != .takesTwice, bug != .sharedStream, let place = stream(key, attempt),
             !cells[key].streams[place].entries.isEmpty
@@ -214,10 +211,6 @@ struct ModelRedis {
         cells[key].leaseUntil = time + clockOffset + Self.leaseLife
         cells[key].beatAt = time
         return .leads(lease.sight)
-    }
-
-    private func isPurged(_ key: Int, _ attempt: AttemptID) -> Bool {
-        bug != .tracelessPurge && cells[key].purgedAttempts.contains(attempt)
     }
 
     /// What Redis's own clock says has expired.
