@@ -77,6 +77,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
@@ -98,7 +99,7 @@ let package = Package(
             name: "samovar",
             dependencies: [
                 "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP",
-                "SamovarStoreRedis", "SamovarClient",
+                "SamovarStoreRedis", "SamovarClient", "CEpoll",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -173,13 +174,14 @@ let package = Package(
             name: "ServerTests",
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/ServerTests", swiftSettings: strict),
         .testTarget(
             name: "SamovarStoreRedisTests",
             dependencies: [
-                "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
+                "SamovarCore", "SamovarEngine", "SamovarStoreRedis", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -196,8 +198,9 @@ let package = Package(
             ],
             path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
         .testTarget(
-            name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
-            swiftSettings: strict),
+            name: "samovarTests",
+            dependencies: ["samovar", "SamovarCore", "SamovarWire", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/samovarTests", swiftSettings: strict),
         .testTarget(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         .testTarget(
@@ -207,6 +210,7 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: ["samovar", "provider", "SamovarClient", "SamovarCore", "SamovarWire", "TestSupport"],
-            path: "Tests/ProcessTests", exclude: ["openai_client.py", "binary_client.py"], swiftSettings: strict),
+            path: "Tests/ProcessTests", exclude: ["openai_client.py", "binary_client.py", "tls_client.py"],
+            swiftSettings: strict),
     ]
 )

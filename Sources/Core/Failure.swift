@@ -72,6 +72,8 @@ public enum NotStoredReason: String, CaseIterable, Sendable {
     case noStore = "no_store"
     case sampling
     case abandoned
+    /// By hand, while it was made.
+    case invalidated
 
     public init(_ failure: Failure) {
         switch failure {

@@ -22,6 +22,7 @@ final class AttemptLog: Sendable {
         var deadlines: AnswerDeadlines
         var completeness = Completeness()
         var form = Form.body
+        var usageAsked = false
         var recorder: Recorder?
         var model: String?
         var usage: Usage?
@@ -41,11 +42,19 @@ final class AttemptLog: Sendable {
 
     func passed(at now: Instant) -> Failure.Wait? { state.withLock { $0.deadlines.passed(at: now) } }
 
+    /// Until when the upstream may stay silent.
+    var progressUntil: Instant { state.withLock { $0.deadlines.next } }
+
+    var form: PublishedForm {
+        state.withLock { PublishedForm($0.form, usageAsked: $0.usageAsked) }
+    }
+
     /// Whether usage was asked for on behalf of callers who did not: what they are then not shown.
     func began(_ form: Form) -> Bool {
         let usageAsked = form == .stream && attempt.includeUsage
         state.withLock { state in
             state.form = form
+            state.usageAsked = usageAsked
             state.recorder = Recorder(form: form, usageAsked: usageAsked)
         }
         return usageAsked
@@ -88,14 +97,19 @@ struct AttemptDriver: Sendable {
     let metrics: Metrics
     let watch: DeadlineWatch
 
-    func run(_ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight) async -> AttemptLog.Outcome {
+    /// Is told of each chunk, after the flight.
+    typealias Observer = @Sendable (Chunk, AttemptLog) -> Void
+
+    func run(
+        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, observer: Observer? = nil
+    ) async -> AttemptLog.Outcome {
         let log = AttemptLog(attempt, startedAt: clock.now)
         let caller = log.caller
         flight.makesAttempt(for: caller)
         watch.begin(log)
         defer { watch.end(log) }
         let outcome = await withTaskCancellationHandler {
-            await call(attempt, at: member, for: flight, log)
+            await call(attempt, at: member, for: flight, log, observer)
         } onCancel: {
             caller.hangUp(.draining)
         }
@@ -104,7 +118,8 @@ struct AttemptDriver: Sendable {
     }
 
     private func call(
-        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, _ log: AttemptLog
+        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, _ log: AttemptLog,
+        _ observer: Observer?
     ) async -> AttemptLog.Outcome {
         do throws(Failure) {
             try await member.upstream.attempt(attempt, for: log.caller) { event throws(Failure) in
@@ -115,6 +130,7 @@ struct AttemptDriver: Sendable {
                 case .chunk(let chunk, let facts):
                     log.add(chunk, facts, at: clock.now)
                     guard flight.append(chunk) else { throw .tooLarge(limit: "answer_size_max") }
+                    observer?(chunk, log)
                 case .keepAlive: break
                 }
             }
@@ -127,7 +143,7 @@ struct AttemptDriver: Sendable {
     }
 
     private func givenUp(_ reason: Failure, _ flight: SharedFlight) -> AttemptLog.Outcome {
-        flight.isAbandoned ? .abandoned : .failed(reason)
+        flight.isGivenUp ? .abandoned : .failed(reason)
     }
 
     private func count(_ outcome: AttemptLog.Outcome, at member: UpstreamPool.Member) {

@@ -91,6 +91,16 @@ final class Flights: Sendable {
         state.withLock { $0.board.unlist(takeoff.ticket) }
     }
 
+    /// What is under way for this key is for those who are on it: nobody joins, and nothing is kept.
+    func invalidate(_ key: RequestKey) {
+        let flying = state.withLock { state in
+            let flying = state.flying.values.filter { $0.flight.request.key == key }
+            for takeoff in flying { state.board.unlist(takeoff.ticket) }
+            return flying
+        }
+        for takeoff in flying { takeoff.flight.invalidate() }
+    }
+
     func remove(_ takeoff: Takeoff) {
         state.withLock { state in
             state.flying[ObjectIdentifier(takeoff.flight)] = nil

@@ -38,9 +38,9 @@ public struct HitTally: ~Copyable {
 
 extension Metrics {
     /// - Parameter duration: from the turn's beginning until its answers were written: the longest that any took.
-    func count(_ tally: borrowing HitTally, taking duration: Duration, prices: PriceTable) {
-        count(tally.hitCount, .l1Hit, taking: duration)
-        count(tally.staleCount, .stale, taking: duration)
+    func count(_ tally: borrowing HitTally, at front: DataFront, taking duration: Duration, prices: PriceTable) {
+        count(tally.hitCount, .l1Hit, at: front, taking: duration)
+        count(tally.staleCount, .stale, at: front, taking: duration)
         for saved in tally.saved {
             let usage = Usage(
                 promptTokenCount: saved.promptTokenCount, completionTokenCount: saved.completionTokenCount)
@@ -54,9 +54,9 @@ extension Metrics {
         }
     }
 
-    private func count(_ count: Int, _ result: ServeResult, taking duration: Duration) {
+    private func count(_ count: Int, _ result: ServeResult, at front: DataFront, taking duration: Duration) {
         guard count > 0 else { return }
-        requests[result].add(count)
+        requests[front][result].add(count)
         durations[result].observe(duration, count: count)
         firstTokens[result].observe(duration, count: count)
     }

@@ -11,6 +11,15 @@ extension Pipeline {
         var answer: Answer? { if case .stored(let answer) = self { answer } else { nil } }
     }
 
+    /// Puts what a flight has brought into L1, and counts what is not kept.
+    func keep(_ outcome: AttemptLog.Outcome, of flight: SharedFlight) -> Kept {
+        if flight.isInvalidated, case .whole = outcome { return notStored(.invalidated, flight.request) }
+        let kept = keep(outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt)
+        // Invalidated between our look and the cache: then nobody else takes it out.
+        if flight.isInvalidated { l1.remove(flight.request.key) }
+        return kept
+    }
+
     /// Puts a complete answer into L1, and counts one that is not kept.
     func keep(_ outcome: AttemptLog.Outcome, of request: Request, ttlMax: Duration?, since startedAt: Instant) -> Kept {
         let whole: AttemptLog.Whole
@@ -85,8 +94,9 @@ extension Pipeline {
 
     /// Makes the answer under the key unusable in both caches. Returns how many entries of this process are gone.
     public func invalidate(_ key: RequestKey) async -> Int {
-        // L2 first: a look-up in between would bring it back to L1.
-        await store?.remove(key)
+        // Flights first, which would keep what they bring; then L2, or a look-up in between would bring it back to L1.
+        invalidateFlights(of: key)
+        if let leases = store as? any LeaseStore { _ = await leases.purge(key) } else { await store?.remove(key) }
         return l1.remove(key) ? 1 : 0
     }
 }

@@ -87,13 +87,37 @@ public enum AttemptOutcome: String, CaseIterable, Sendable {
     }
 }
 
+/// Where a request came in.
+public enum DataFront: String, CaseIterable, Sendable {
+    case http
+    case binary
+}
+
+/// Requests by where they came in and how they were answered.
+public struct RequestCounters: Sendable {
+    private let http = Counters<ServeResult>()
+    private let binary = Counters<ServeResult>()
+
+    public init() {}
+
+    public subscript(front: DataFront) -> Counters<ServeResult> {
+        switch front {
+        case .http: http
+        case .binary: binary
+        }
+    }
+
+    /// How many were answered so, wherever they came in.
+    public func count(_ result: ServeResult) -> Int { http[result].current + binary[result].current }
+}
+
 /// Everything that is counted, in one place. Read by the admin port.
 public final class Metrics: Sendable {
-    /// By how they were answered, on all data ports together: they are not told apart yet.
-    public let requests = Counters<ServeResult>()
+    public let requests = RequestCounters()
     public let durations = Histograms<ServeResult>()
     public let firstTokens = Histograms<ServeResult>()
     public let evictions = Counters<EvictionReason>()
+    public let leases = Counters<LeaseOutcome>()
     public let notStored = Counters<NotStoredReason>()
     public let savedPromptTokens = Counter()
     public let savedCompletionTokens = Counter()

@@ -5,6 +5,7 @@ import SamovarCore
 ///     caller ─ serve ─▶ look (L1) ─▶ join a flight ─▶ settle ─▶ deliver
 ///                                        │ new: takes off
 ///     run ────────────▶ fly: look again ─▶ L2 ─▶ attempt ─▶ keep (L1) ─▶ land ─▶ keep (L2)
+///                            with other pods: L2 and lease in one, then the attempt or another pod's (LeasedFlight)
 ///
 /// A flight belongs to `run`, not to the caller who was first: callers only follow.
 public final class Pipeline: Sendable {
@@ -14,21 +15,26 @@ public final class Pipeline: Sendable {
         public var flightLimits: FlightLimits
         public var markTTL: Duration
         public var prices: PriceTable
+        /// How calls are shared with other pods; nil: they are not.
+        public var lease: LeaseSettings?
 
         public init(
             flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
-            prices: PriceTable = PriceTable()
+            prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings()
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
             self.markTTL = markTTL
             self.prices = prices
+            self.lease = lease
         }
     }
 
     public let metrics: Metrics
     public let l1: MemoryCache
     let store: (any Store)?
+    /// The store, where calls can be shared through it.
+    private let leases: (any LeaseStore)?
     let upstreams: UpstreamPool
     private let attempts: AttemptDriver
     private let flights: Flights
@@ -62,6 +68,7 @@ public final class Pipeline: Sendable {
         self.bugs = bugs
         self.l1 = l1
         self.store = store
+        leases = store as? any LeaseStore
         self.upstreams = upstreams
         self.clock = clock
         self.metrics = metrics
@@ -78,6 +85,8 @@ public final class Pipeline: Sendable {
     }
 
     public var flightCount: Int { flights.count }
+
+    func invalidateFlights(of key: RequestKey) { flights.invalidate(key) }
 
     // MARK: Callers
 
@@ -96,8 +105,9 @@ public final class Pipeline: Sendable {
     }
 
     /// Counts what was answered out of memory in one turn of a loop, with what it saved.
-    public func count(_ tally: borrowing HitTally, taking duration: Duration) {
-        metrics.count(tally, taking: duration, prices: tally.isEmpty ? PriceTable() : settings.withLock { $0.prices })
+    public func count(_ tally: borrowing HitTally, at front: DataFront, taking duration: Duration) {
+        metrics.count(
+            tally, at: front, taking: duration, prices: tally.isEmpty ? PriceTable() : settings.withLock { $0.prices })
     }
 
     /// Answers one request. Leaving `deliver` is leaving the flight; so is the caller's going away.
@@ -132,7 +142,9 @@ public final class Pipeline: Sendable {
         guard let reply = await settle(request, seat) else { return nil }
         if let reason = caller.gone { return try await deliver(.failed(reason, isFollower: false)) }
         let result = try await deliver(reply)
-        if case .live = reply, !seat.isLeader { countSaved(seat.flight.usage, model: request.model) }
+        if case .live(_, let provenance) = reply, provenance.result == .coalesced {
+            countSaved(seat.flight.usage, model: request.model)
+        }
         return result
     }
 
@@ -143,7 +155,10 @@ public final class Pipeline: Sendable {
         while true {
             switch await seat.flight.next(at: index, for: seat.follower) {
             case .deliver:
-                guard case .upstream(.stream, let usageAsked)? = seat.flight.origin else {
+                let usageAsked: Bool
+                switch seat.flight.origin {
+                case .upstream(.stream, let asked)?, .elsewhere(.stream, let asked)?: usageAsked = asked
+                default:
                     index = Flight<SharedFlight.Waiter>.end
                     continue
                 }
@@ -163,8 +178,10 @@ public final class Pipeline: Sendable {
         switch seat.flight.origin {
         case .stored(let stored, let result)?:
             return reply(stored, to: request, hit: result, at: clock.now)
-        case .upstream(let form, let usageAsked)?:
-            if !seat.isLeader { countSaved(seat.flight.usage, model: request.model) }
+        case .upstream(let form, let usageAsked)?, .elsewhere(let form, let usageAsked)?:
+            if provenance(of: seat, request).result == .coalesced {
+                countSaved(seat.flight.usage, model: request.model)
+            }
             return .whole(
                 WholeAnswer(form: form, usageAsked: usageAsked, chunks: seat.flight.chunks),
                 provenance(of: seat, request))
@@ -175,7 +192,10 @@ public final class Pipeline: Sendable {
 
     private func provenance(of seat: Flights.Seat, _ request: Request) -> Provenance {
         if case .alone = request.sharing { return Provenance(result: .bypass, stored: false) }
-        return Provenance(result: seat.isLeader ? .miss : .coalesced, stored: seat.flight.isStored)
+        var isCoalesced = !seat.isLeader
+        // Another pod pays.
+        if case .elsewhere? = seat.flight.origin { isCoalesced = true }
+        return Provenance(result: isCoalesced ? .coalesced : .miss, stored: seat.flight.isStored)
     }
 
     /// A stored answer as this caller may have it; nil where it may not.
@@ -264,63 +284,104 @@ public final class Pipeline: Sendable {
     private func fly(_ takeoff: Flights.Takeoff) async {
         defer { flights.remove(takeoff) }
         let flight = takeoff.flight
-        if let (stored, result) = await lookAgain(flight.request) {
-            // L1 has it already: whoever misses the flight finds the answer.
-            flights.unlist(takeoff)
-            flight.land(with: stored, from: result)
-            return
+        if let stored = lookAgain(flight.request) { return land(takeoff, with: stored, from: .l1Hit) }
+        if let leased = leased(takeoff) { return await leased.fly() }
+        if let (stored, result) = await lookElsewhere(flight.request) {
+            return land(takeoff, with: stored, from: result)
         }
-        // Whoever wanted it may have gone during the look-up.
-        let outcome = flight.isAbandoned ? .abandoned : await attempt(flight)
-        if bugs.contains(.unlistedBeforeKept) {
-            flights.unlist(takeoff)
-            await Task.yield()
-        }
-        let answer = keep(outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt).answer
-        flights.unlist(takeoff)
-        land(flight, outcome, isStored: answer != nil)
+        guard let answer = await call(takeoff).1, let store, !flight.isInvalidated else { return }
         // After landing, and after those whom it has woken: a slow L2 holds nobody up, and no fast one either.
-        guard let answer, let store else { return }
         await Task.yield()
         await store.set(flight.request.key, answer)
     }
 
-    /// An answer that makes the call unnecessary.
-    private func lookAgain(_ request: Request) async -> (StoredAnswer, ServeResult)? {
+    /// L1 has it already: whoever misses the flight finds the answer.
+    private func land(_ takeoff: Flights.Takeoff, with stored: StoredAnswer, from result: ServeResult) {
+        flights.unlist(takeoff)
+        takeoff.flight.land(with: stored, from: result)
+    }
+
+    /// The flight's way with other pods; nil where it goes without them.
+    private func leased(_ takeoff: Flights.Takeoff) -> LeasedFlight? {
+        let request = takeoff.flight.request
+        if case .alone = request.sharing { return nil }
+        guard let leases, let settings = settings.withLock({ $0.lease }), !l1.isMarked(request.key, at: clock.now)
+        else { return nil }
+        let around = LeasedFlight.Surroundings(
+            call: { _, observer in await self.call(takeoff, observer) },
+            unlist: { self.flights.unlist(takeoff) }, l1: l1, metrics: metrics, clock: clock, store: leases)
+        return LeasedFlight(takeoff.flight, settings: settings, around: around)
+    }
+
+    /// Asks the upstream, keeps the answer in L1 and lands the flight. Returns how it ended, and what L2 is to keep.
+    private func call(
+        _ takeoff: Flights.Takeoff, _ observer: AttemptDriver.Observer? = nil
+    ) async -> (LeaseMachine.Ended, Answer?) {
+        let flight = takeoff.flight
+        // Whoever wanted it may have gone during the look-up.
+        let outcome = flight.isGivenUp ? .abandoned : await attempt(flight, observer)
+        if bugs.contains(.unlistedBeforeKept) {
+            flights.unlist(takeoff)
+            await Task.yield()
+        }
+        let answer = keep(outcome, of: flight).answer
+        flights.unlist(takeoff)
+        return (land(flight, outcome, isStored: answer != nil), answer)
+    }
+
+    /// An answer that has come meanwhile.
+    private func lookAgain(_ request: Request) -> StoredAnswer? {
         guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook) else { return nil }
         // The flight before this one may have landed between our caller's miss and its join. Without this second
         // look the same prompt is paid for twice. (groupcache.go, `load`.)
         let now = clock.now
-        if let stored = l1.get(request.key, at: now),
+        guard let stored = l1.get(request.key, at: now),
             stored.freshness.verdict(for: request.controls, at: now) == .fresh
-        {
-            return (stored, .l1Hit)
-        }
-        guard !l1.isMarked(request.key, at: now), let stored = await store?.get(request.key) else { return nil }
+        else { return nil }
+        return stored
+    }
+
+    /// L2's answer.
+    private func lookElsewhere(_ request: Request) async -> (StoredAnswer, ServeResult)? {
+        guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook),
+            !l1.isMarked(request.key, at: clock.now), let stored = await store?.get(request.key)
+        else { return nil }
         l1.fill(request.key, stored)
         // An expired one stays in L1 for when the upstream fails.
         let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
         return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil
     }
 
-    private func attempt(_ flight: SharedFlight) async -> AttemptLog.Outcome {
+    private func attempt(
+        _ flight: SharedFlight, _ observer: AttemptDriver.Observer?
+    ) async -> AttemptLog.Outcome {
         guard let member = upstreams.choose(for: flight.request.route) else {
             return .failed(.unreachable(reason: "the route has no upstream"))
         }
         let limits = settings.withLock { $0.flightLimits.answer }
         let first = upstreams.attempt(flight.request, at: member, limits: limits)
-        let outcome = await attempts.run(first, at: member, for: flight)
+        let outcome = await attempts.run(first, at: member, for: flight, observer: observer)
         guard case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: first, at: member)
         else { return outcome }
         let second = upstreams.attempt(flight.request, at: member, limits: limits)
-        return await attempts.run(second, at: member, for: flight)
+        return await attempts.run(second, at: member, for: flight, observer: observer)
     }
 
-    private func land(_ flight: SharedFlight, _ outcome: AttemptLog.Outcome, isStored: Bool) {
+    private func land(
+        _ flight: SharedFlight, _ outcome: AttemptLog.Outcome, isStored: Bool
+    ) -> LeaseMachine.Ended {
         switch outcome {
-        case .whole(let whole): flight.land(.complete, usage: whole.usage, isStored: isStored)
-        case .failed(let failure): flight.land(.failed(failure))
-        case .abandoned: flight.land(.failed(.cut))
+        case .whole(let whole):
+            flight.land(.complete, usage: whole.usage, isStored: isStored)
+            return .whole(
+                stores: isStored,
+                PublishedForm(whole.recording.form, usageAsked: whole.recording.usageAsked), usage: whole.usage)
+        case .failed(let failure):
+            flight.land(.failed(failure))
+            return .failed(failure)
+        case .abandoned:
+            flight.land(.failed(.cut))
+            return .failed(.cut)
         }
     }
 }

@@ -10,6 +10,8 @@ final class SharedFlight: Sendable {
     enum Origin: Sendable {
         /// An upstream answers, in this form.
         case upstream(Form, usageAsked: Bool)
+        /// Another pod's call is followed, which is answered in this form.
+        case elsewhere(Form, usageAsked: Bool)
         /// Somebody's answer was there already.
         case stored(StoredAnswer, ServeResult)
     }
@@ -19,9 +21,14 @@ final class SharedFlight: Sendable {
         var origin: Origin?
         var usage: Usage?
         var isStored: Bool?
-        /// Hung up when nobody is left to read: on whose behalf the attempt that is under way is made.
+        /// Hung up when the call is given up: on whose behalf the attempt that is under way is made.
         var attempter: Caller?
-        var isAbandoned = false
+        var isGivenUp = false
+        /// What to do in place of that when the last follower leaves: pods elsewhere may still read.
+        var whenLeft: (@Sendable () -> Void)?
+        var isLeft = false
+        var isInvalidated = false
+        var whenInvalidated: (@Sendable () -> Void)?
     }
 
     /// The request of the caller who was first: what is asked upstream.
@@ -49,25 +56,69 @@ final class SharedFlight: Sendable {
     func leave(_ follower: Flight<Waiter>.Follower) -> Bool {
         let action = state.withLock { $0.machine.leave(follower) }
         action.resume?.resume()
-        if action.cancelUpstream { abandon() }
+        if action.cancelUpstream { left() }
         return action.cancelUpstream
     }
 
-    private func abandon() {
+    private func left() {
+        let whenLeft = state.withLock { state in
+            state.isLeft = true
+            return state.whenLeft
+        }
+        if let whenLeft { whenLeft() } else { giveUp() }
+    }
+
+    /// Leaves it to `body` what happens when the last follower has left. At once if that is so already.
+    func whenLeft(_ body: @escaping @Sendable () -> Void) {
+        let isLeft = state.withLock { state in
+            state.whenLeft = body
+            return state.isLeft
+        }
+        if isLeft { body() }
+    }
+
+    /// The attempt that is under way is given up, and none is made any more.
+    func giveUp() {
         let attempter = state.withLock { state in
-            state.isAbandoned = true
+            state.isGivenUp = true
             return state.attempter.take()
         }
         attempter?.hangUp(.cut)
     }
 
-    /// An attempt begins; its caller goes when nobody is left to read.
-    func makesAttempt(for caller: Caller) {
-        let isAbandoned = state.withLock { state in
-            if !state.isAbandoned { state.attempter = caller }
-            return state.isAbandoned
+    /// What it brings is for those who are on it, and not to be kept.
+    func invalidate() {
+        let whenInvalidated = state.withLock { state in
+            state.isInvalidated = true
+            return state.whenInvalidated
         }
-        if isAbandoned { caller.hangUp(.cut) }
+        whenInvalidated?()
+    }
+
+    /// At once if it was invalidated already.
+    func whenInvalidated(_ body: @escaping @Sendable () -> Void) {
+        let isInvalidated = state.withLock { state in
+            state.whenInvalidated = body
+            return state.isInvalidated
+        }
+        if isInvalidated { body() }
+    }
+
+    /// Lets go of what was to be told.
+    func forgetListeners() {
+        state.withLock { state in
+            state.whenLeft = nil
+            state.whenInvalidated = nil
+        }
+    }
+
+    /// An attempt begins; its caller goes when the attempt is given up.
+    func makesAttempt(for caller: Caller) {
+        let isGivenUp = state.withLock { state in
+            if !state.isGivenUp { state.attempter = caller }
+            return state.isGivenUp
+        }
+        if isGivenUp { caller.hangUp(.cut) }
     }
 
     /// What the follower sees at `index`, once there is something to see. Returns `.wait` only to a follower whose
@@ -93,7 +144,8 @@ final class SharedFlight: Sendable {
 
     /// What has come so far: all there is, once it has landed.
     var chunks: [Chunk] { state.withLock { $0.machine.log } }
-    var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
+    var isGivenUp: Bool { state.withLock { $0.isGivenUp } }
+    var isInvalidated: Bool { state.withLock { $0.isInvalidated } }
     var origin: Origin? { state.withLock { $0.origin } }
     var usage: Usage? { state.withLock { $0.usage } }
     var isStored: Bool? { state.withLock { $0.isStored } }
@@ -103,6 +155,11 @@ final class SharedFlight: Sendable {
 
     func began(_ form: Form, usageAsked: Bool) {
         state.withLock { $0.origin = .upstream(form, usageAsked: usageAsked) }
+    }
+
+    /// Another pod's call is answered in this form.
+    func beganElsewhere(_ form: PublishedForm) {
+        state.withLock { $0.origin = .elsewhere(form.form, usageAsked: form.usageAsked) }
     }
 
     /// False: the answer has outgrown its limit.

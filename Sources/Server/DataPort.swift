@@ -1,4 +1,5 @@
 import NIOCore
+import NIOSSL
 import SamovarCore
 import SamovarEngine
 import SamovarWire
@@ -21,14 +22,17 @@ public struct DataPort: Sendable {
     private let count: ConnectionCount
     private let channels: Listener
     private let loops: EpollLoops?
+    private let tls: PortTLS?
 
     /// - Parameters:
     ///   - count: of all ports that share `connections_max`.
     ///   - loops: for ports that are driven by epoll.
-    public init(front: Front, count: ConnectionCount, loops: EpollLoops?) {
+    ///   - tls: for all TCP ports. TLS is a channel handler's, so `nio` drives them whatever they ask for.
+    public init(front: Front, count: ConnectionCount, loops: EpollLoops?, tls: PortTLS? = nil) {
         self.front = front
         self.count = count
         self.loops = loops
+        self.tls = tls
         channels = Listener(count: count)
     }
 
@@ -41,10 +45,10 @@ public struct DataPort: Sendable {
         let front = front
         return try await start(
             address, driver: driver, group: group, words: Refusal.inHTTP, refuse: Refusal.overHTTP
-        ) { [isUnix] now in
+        ) { [isUnix] guarding, now in
             var settings = front.currentSettings
             settings.names.anyHost = isUnix
-            return HTTPConnection(service: front, settings: settings, at: now)
+            return HTTPConnection(service: front, settings: settings, guarding, at: now)
         }
     }
 
@@ -55,24 +59,36 @@ public struct DataPort: Sendable {
         let front = front
         return try await start(
             address, driver: driver, group: group, words: Refusal.inBinary, refuse: Refusal.overBinary
-        ) { now in
-            BinaryConnection(service: front, settings: .init(front.currentSettings), at: now)
+        ) { guarding, now in
+            BinaryConnection(service: front, settings: .init(front.currentSettings, guarding), at: now)
         }
     }
 
     private func start<Machine: ConnectionMachine>(
         _ address: ListenAddress, driver: PortDriver, group: any EventLoopGroup, words: [UInt8],
-        refuse: @escaping Listener.Setup, machine: @escaping @Sendable (Instant) -> Machine
+        refuse: @escaping Listener.Setup, machine: @escaping @Sendable (Guarding, Instant) -> Machine
     ) async throws -> String {
-        if driver == .epoll, let loops {
-            return try await loops.listen(address, count: count, refusal: words, machine: machine)
-        }
-        let front = front
         var isUnix = false
         if case .unix = address { isUnix = true }
+        let tls = isUnix ? nil : tls
+        if driver == .epoll, tls == nil, let loops {
+            return try await loops.listen(address, count: count, refusal: words) { machine(Guarding(), $0) }
+        }
+        let front = front
         return try await channels.start(address, group: group, refuse: refuse) { [isUnix] channel in
             if !isUnix { Self.limitUnacknowledged(channel, front.currentSettings.writeTimeout) }
-            let handler = ConnectionHandler(machine(front.clock.now), front: front, eventLoop: channel.eventLoop)
+            var guarding = Guarding()
+            if let tls {
+                guarding.accessToken = front.currentSettings.accessToken
+                guarding.peerAddress = channel.remoteAddress?.ipAddress ?? "unknown"
+                guard front.admits(guarding.peerAddress ?? "") else {
+                    _ = channel.close(mode: .all)
+                    return
+                }
+                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
+            }
+            let handler = ConnectionHandler(
+                machine(guarding, front.clock.now), front: front, eventLoop: channel.eventLoop)
             try channel.pipeline.syncOperations.addHandler(handler)
         }
     }
@@ -104,22 +120,25 @@ extension DataPort: PortListener {
 }
 
 extension HTTPConnection {
-    init(service: Service, settings: FrontSettings, at now: Instant) {
+    init(service: Service, settings: FrontSettings, _ guarding: Guarding, at now: Instant) {
         let limits = HeadParser.Limits(
             headerSizeMax: settings.headerSizeMax, headerCountMax: settings.requestLimits.headerCountMax)
         self.init(
             service: service,
             limits: Limits(writeTimeout: settings.writeTimeout, keepAliveInterval: settings.keepAliveInterval),
             decoder: RequestDecoder(
-                rules: RequestRules(limits: settings.requestLimits, names: settings.names), limits: limits),
+                rules: RequestRules(
+                    limits: settings.requestLimits, names: settings.names, accessToken: guarding.accessToken),
+                limits: limits),
             pace: ReadPace(limits: settings.pace, at: now),
-            requestIDs: RequestIDs())
+            requestIDs: RequestIDs(), peerAddress: guarding.peerAddress)
     }
 }
 
 extension BinaryConnection.Settings {
-    init(_ settings: FrontSettings) {
+    init(_ settings: FrontSettings, _ guarding: Guarding = Guarding()) {
         self.init()
+        self.guarding = guarding
         limits = settings.binaryLimits
         followerLagMax = settings.followerLagMax
         headerTimeout = settings.pace.headerTimeout

@@ -7,7 +7,8 @@ final class Gate: Sendable {
     /// The right to send one command. It reports when it goes away, so it cannot forget to.
     struct Permit: ~Copyable, Sendable {
         fileprivate let gate: Gate
-        fileprivate let isProbe: Bool
+        /// Whether much hangs on it: the outcome decides for all who come after.
+        let isProbe: Bool
         private var outcome = Breaker.Outcome.abandoned
         private var reason = ""
 

@@ -8,18 +8,23 @@ import SamovarEngine
 ///     get ─▶ breaker ─▶ connection ─▶ GET + PTTL ─▶ is it whole? is it this key's? what is left of it? ─▶ answer
 ///     set ─▶ too large? ─▶ server takes writes? ─▶ breaker ─▶ connection ─▶ SET … PX life
 ///
+/// Through it processes share their calls too: Lease/ takes and gives back the lease of a key, Stream/ publishes and
+/// follows what a leading pod gets, News/ hears that somebody follows.
+///
 /// Whatever is wrong with the server, a look-up ends within `timeout` and says that there is nothing. What the server
 /// hands out is believed only if it is bound to the key that was asked for.
-public final class RedisStore: Store {
-    private let settings: RedisSettings
-    private let client: RedisClient
-    private let keyName: KeyName
-    /// In front of everything.
-    private let gate: Gate
-    /// In front of writes: a server that is full or read-only is still good for reads.
-    private let writeGate: Gate
-    private let counters = RedisCounters()
-    private let clock: any MonotonicClock
+public final class RedisStore: LeaseStore {
+    public let pod = PodID(.random(in: .min ... .max))
+    let settings: RedisSettings
+    let primaries: Primaries
+    let keyName: KeyName
+    let seal: Seal
+    let counters = RedisCounters()
+    let clock: any MonotonicClock
+    let publications = Publications()
+    let pokes = Pokes()
+    let reader: StreamReader
+    let news: NewsConnection
 
     /// Begins to connect in the background, and goes on until `shutdown()`. An absent server is no error.
     public convenience init(
@@ -39,43 +44,53 @@ public final class RedisStore: Store {
         clock: any MonotonicClock,
         reusesAfterTimeout: Bool
     ) throws(RedisSettingsError) {
-        let lineSettings = try settings.lineSettings(reusesAfterTimeout: reusesAfterTimeout)
+        let deployment = try settings.deployment(reusesAfterTimeout: reusesAfterTimeout)
         self.settings = settings
         self.clock = clock
-        keyName = KeyName(keyPrefix: settings.keyPrefix)
-        let gate = Gate(
-            settings.breaker, opened: "redis: down, going on without it", closed: "redis: back",
-            clock: clock, logger: logger)
-        self.gate = gate
-        writeGate = Gate(
-            Self.writeBreaker, tellsReasons: true, opened: "redis: refuses writes, reads go on",
-            closed: "redis: takes writes again", clock: clock, logger: logger)
-        client = RedisClient(
-            lineSettings: lineSettings, lineCount: settings.connectionCount, group: group, clock: clock,
-            logger: logger, live: { gate.hint() })
+        let seal = Seal(settings.keyRing.map { Vault($0) })
+        self.seal = seal
+        let keyName = KeyName(keyPrefix: settings.keyPrefix, names: settings.keyRing?.names)
+        self.keyName = keyName
+        let counters = counters
+        let primaries = Primaries(
+            deployment, lineCount: settings.connectionCount, group: group, clock: clock, logger: logger
+        ) { name in
+            Gates(settings.breaker, name: name, counters: counters, clock: clock, logger: logger)
+        }
+        self.primaries = primaries
+        reader = StreamReader(
+            primaries, interest: Interest(pod: pod, keyName: keyName), keyName: keyName, timeout: settings.timeout,
+            connectTimeout: settings.connectTimeout, seal: seal, clock: clock)
+        let pokes = pokes
+        news = NewsConnection(
+            settings: primaries.lineAnywhere(), channels: [keyName.pokes(of: pod)], loop: group.next(), clock: clock,
+            logger: logger
+        ) { _, payload in
+            pokes.poked(payload)
+        }
     }
-
-    /// One refusal says enough. Then a write now and again, to see.
-    private static let writeBreaker = Breaker.Settings(
-        failureMax: 1, openForMin: .milliseconds(500), openForMax: .seconds(5))
 
     // MARK: Store
 
     public func get(_ key: RequestKey) async -> StoredAnswer? {
         counters.gets.add(1)
-        guard let permit = gate.ask() else {
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
+        guard let permit = gates.all.ask() else {
             counters.skipped.add(1)
             return nil
         }
-        let name = keyName.bytes(key)
-        let exchange = await client.send([[Verb.get, name], [Verb.pttl, name]], timeout: settings.timeout)
+        let exchange = await primaries.send(
+            [[Verb.get, name], [Verb.pttl, name]], at: name, timeout: settings.timeout)
         switch exchange.outcome {
         case .failure(let failure):
-            report(failure, permit)
+            gates.report(failure, permit)
             return nil
         case .success(let replies):
             guard let found = found(replies, exchange, permit) else { return nil }
-            return answer(found, key, name, exchange)
+            let stored = decoded(found.bytes, found.remaining, key, exchange)
+            (stored == nil ? counters.misses : counters.hits).add(1)
+            return stored
         }
     }
 
@@ -84,23 +99,27 @@ public final class RedisStore: Store {
         guard StoredValue.size(of: answer) <= settings.valueSizeMax else { return counters.tooLarge.add(1) }
         let life = answer.remaining(at: clock.wallNow).milliseconds
         guard life > 0 else { return }
-        guard let writePermit = writeGate.ask() else { return counters.skippedWrites.add(1) }
-        guard let permit = gate.ask() else { return counters.skipped.add(1) }
-        let value = StoredValue.encode(answer, for: key)
-        let command = [Verb.set, keyName.bytes(key), value, Verb.px, Array(String(life).utf8)]
-        let exchange = await client.send([command], timeout: settings.timeout, canWait: true)
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
+        guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
+        guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
+        let value = StoredValue.encode(answer, for: key, seal: seal)
+        let command = [Verb.set, name, value, Verb.px, Array(String(life).utf8)]
+        let exchange = await primaries.send([command], at: name, timeout: settings.timeout, canWait: true)
         switch exchange.outcome {
-        case .failure(let failure): report(failure, permit)
+        case .failure(let failure): gates.report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
         }
     }
 
     public func remove(_ key: RequestKey) async {
-        guard let writePermit = writeGate.ask() else { return counters.skippedWrites.add(1) }
-        guard let permit = gate.ask() else { return counters.skipped.add(1) }
-        let exchange = await client.send([[Verb.unlink, keyName.bytes(key)]], timeout: settings.timeout)
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
+        guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
+        guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
+        let exchange = await primaries.send([[Verb.unlink, name]], at: name, timeout: settings.timeout)
         switch exchange.outcome {
-        case .failure(let failure): report(failure, permit)
+        case .failure(let failure): gates.report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
         }
     }
@@ -144,26 +163,24 @@ public final class RedisStore: Store {
         }
     }
 
-    private func answer(
-        _ found: Found, _ key: RequestKey, _ name: [UInt8], _ exchange: RedisClient.Exchange
+    /// What these bytes are to this key: nil where they are damaged, another's or dead.
+    ///
+    /// - Parameter remaining: how long Redis will keep them; nil: it knows of no end, or does not say.
+    func decoded(
+        _ bytes: [UInt8], _ remaining: Duration?, _ key: RequestKey, _ exchange: RedisClient.Exchange
     ) -> StoredAnswer? {
         do throws(ValueDamage) {
-            let answer = try StoredValue.decode(found.bytes, for: key)
+            let answer = try StoredValue.decode(bytes, for: key, seal: seal)
             let inside = answer.remaining(at: clock.wallNow)
-            let remaining = min(inside, found.remaining ?? inside)
-            guard remaining > .zero else {
-                counters.misses.add(1)
-                return nil
-            }
-            counters.hits.add(1)
-            return StoredAnswer(answer, remaining: remaining, at: clock.now)
+            let remaining = min(inside, remaining ?? inside)
+            return remaining > .zero ? StoredAnswer(answer, remaining: remaining, at: clock.now) : nil
         } catch {
-            counters.misses.add(1)
             counters.damaged[error].add(1)
             // Another key's value: either it was moved in Redis, or this connection hands out its neighbours' replies.
             if error == .key { exchange.distrust() }
             if error.isRemoved {
-                client.post([Verb.unlink, name], timeout: settings.timeout, avoiding: exchange)
+                let name = keyName.bytes(key)
+                primaries.post([Verb.unlink, name], at: name, timeout: settings.timeout, avoiding: exchange)
             }
             return nil
         }
@@ -174,10 +191,13 @@ public final class RedisStore: Store {
         _ writePermit: consuming Gate.Permit
     ) {
         switch reply {
-        case .status:
+        case .status, .integer:
             counters.written.add(1)
             permit.succeeded()
             writePermit.succeeded()
+        case .error(let error) where error.isPassing:
+            counters.errors.add(1)
+            permit.abandoned()
         case .error(let error) where error.meansDown:
             counters.errors.add(1)
             permit.failed(error.explanation)
@@ -193,28 +213,6 @@ public final class RedisStore: Store {
         }
     }
 
-    private func report(_ failure: CommandFailure, _ permit: consuming Gate.Permit) {
-        switch failure {
-        case .cancelled: permit.abandoned()
-        case .lost(.distrusted), .lost(.shutDown):
-            // Our own doing.
-            counters.errors.add(1)
-            permit.abandoned()
-        case .timeout:
-            counters.timeouts.add(1)
-            permit.failed("no reply within the timeout")
-        case .notConnected:
-            counters.errors.add(1)
-            permit.failed("no connection")
-        case .pipelineFull:
-            counters.errors.add(1)
-            permit.failed("too many commands wait for their replies (pipeline_depth_max, pipeline_size_max)")
-        case .lost(let loss):
-            counters.errors.add(1)
-            permit.failed(loss.description)
-        }
-    }
-
     // MARK: For operators
 
     /// Cheap: reads counters.
@@ -225,16 +223,26 @@ public final class RedisStore: Store {
             skippedCount: counters.skipped.current, skippedWriteCount: counters.skippedWrites.current,
             timeoutCount: counters.timeouts.current, errorCount: counters.errors.current,
             damaged: Dictionary(uniqueKeysWithValues: counters.damaged.all.map { ($0.label, $0.value) }),
-            tooLargeCount: counters.tooLarge.current, connectCount: client.connectCount,
-            liveConnectionCount: client.liveCount, breakerState: gate.breakerState,
-            writeBreakerState: writeGate.breakerState)
+            tooLargeCount: counters.tooLarge.current, connectCount: primaries.connectCount,
+            liveConnectionCount: primaries.liveCount, breakerState: primaries.breakerState(\.all),
+            writeBreakerState: primaries.breakerState(\.writes),
+            leaseBreakerState: primaries.breakerState(\.leases), leases: counters.leases.current,
+            topology: primaries.counts)
+    }
+
+    /// Seals with the new ring's first key from now on. False, and nothing has changed, where it names things otherwise
+    /// or there was none: what is there would not be found any more.
+    public func change(to ring: KeyRing) -> Bool {
+        guard let vault = seal.vault, vault.names == ring.names else { return false }
+        vault.change(to: ring)
+        return true
     }
 
     /// How long one round trip takes now; nil when there is no answer within the timeout. Asks whatever the breaker
     /// says, and tells it nothing.
     public func ping() async -> Duration? {
         let start = clock.now
-        let exchange = await client.send([[Verb.ping]], timeout: settings.timeout)
+        let exchange = await primaries.sendAnywhere([[Verb.ping]], timeout: settings.timeout)
         guard case .success(let replies) = exchange.outcome, case .status = replies[0] else { return nil }
         return start.duration(to: clock.now)
     }
@@ -242,12 +250,14 @@ public final class RedisStore: Store {
     /// Waits for the first connection: for commands that do one thing and end. False when the task is cancelled or
     /// the store shut down before there is one. A server need not wait.
     public func connected() async -> Bool {
-        await client.connected()
+        await primaries.connected()
     }
 
     /// Fails what is under way, closes all connections and waits until they are closed. Idempotent.
     public func shutdown() async {
-        await client.shutdown()
+        await reader.shutdown()
+        await news.shutdown()
+        await primaries.shutdown()
     }
 }
 

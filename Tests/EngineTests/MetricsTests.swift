@@ -44,14 +44,14 @@ struct MetricsTests {
         for _ in 0..<3 {
             Self.onThreads(threadCount) {
                 for _ in 0..<50_000 {
-                    metrics.requests[.l1Hit].add(1)
+                    metrics.requests[.binary][.l1Hit].add(1)
                     metrics.durations[.l1Hit].observe(.microseconds(50))
                     metrics.savedPromptTokens.add(12)
                 }
             }
         }
         let total = threadCount * 3 * 50_000
-        #expect(metrics.requests[.l1Hit].current == total)
+        #expect(metrics.requests[.binary][.l1Hit].current == total)
         #expect(metrics.durations[.l1Hit].snapshot.count == total)
         #expect(metrics.savedPromptTokens.current == 12 * total)
     }

@@ -27,6 +27,24 @@ extension RealProcesses {
             #expect(try scene.sidecar.ask(chat)["x-cache"] == "HIT")
         }
 
+        @Test("counts requests at the front through which they came", arguments: BinaryPort.all)
+        func counted(port: BinaryPort) throws {
+            let scene = try BinaryScene(port)
+            let client = try scene.client()
+            let chat = Chat("counted where it came in")
+
+            client.ask(1, chat)
+            _ = try client.reply(to: 1)
+            for _ in 0..<2 { _ = try scene.sidecar.ask(chat) }
+
+            let counts = try ["binary", "http"].map { front in
+                try ["miss", "l1_hit"].map {
+                    try scene.sidecar.metric("samovar_requests_total{front=\"\(front)\",result=\"\($0)\"}")
+                }
+            }
+            #expect(counts == [[1, 0], [0, 2]])
+        }
+
         @Test("reads bytes however they are split", arguments: BinaryPort.all)
         func split(port: BinaryPort) throws {
             let scene = try BinaryScene(port)

@@ -8,7 +8,7 @@
 ///                      │  └──┼───────────── lost ──────────── refreshing
 ///                      │     │
 ///                      │     └─ follows ─▶ following ── whole, or failed for good ────────────────▶ over
-///                      │                       │ ├─ ends badly, something was delivered: fails ────▶ over
+///                      │                       │ ├─ ends badly, something was delivered: fails ────▶ over (buries a dead pod)
 ///                      └── steal, or acquire ──┘ └─ cannot be read: alone ─▶ ready
 ///                          nothing was delivered
 ///
@@ -64,6 +64,8 @@ public struct LeaseMachine: Sendable {
         case refreshing
         case calling
         case following
+        /// The flight has failed; a dead pod's lease is taken away for those who come after it.
+        case burying
         /// The call has ended; the shared cache is told.
         case ending(Ended)
         case over
@@ -126,7 +128,7 @@ public struct LeaseMachine: Sendable {
     /// When to call `tick`; `never` where only an event goes on.
     public var next: Instant {
         switch phase {
-        case .idle, .acquiring, .ready, .refreshing, .over: .never
+        case .idle, .acquiring, .ready, .refreshing, .burying, .over: .never
         case .calling: standing == .leads ? min(heart?.next ?? .never, publication.next) : .never
         case .ending: publication.next
         case .following: remote.map { min($0.next, wish.deadline) } ?? .never
@@ -155,6 +157,7 @@ public struct LeaseMachine: Sendable {
     /// - Parameter suits: of a hit, whether it does for this flight's callers and was made under what this pod knows
     ///   of invalidations. Where it does not, the lease is asked for whatever is stored.
     public mutating func replied(_ reply: LeaseReply, suits: Bool = true, at now: Instant) -> [Action] {
+        if case .burying = phase { return buried(reply) }
         guard case .acquiring = phase else { return [] }
         if isLeft, !wish.finishWhenLeft { return repliedToNobody(reply) }
         switch reply {
@@ -231,7 +234,7 @@ public struct LeaseMachine: Sendable {
             guard standing == .leads else { return [.cancelUpstream] + releaseUnknown }
             return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw(attempt)]
         case .calling: return cancelIfUnwanted()
-        case .idle, .acquiring, .ready, .refreshing, .ending, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .over: return []
         }
     }
 
@@ -241,7 +244,7 @@ public struct LeaseMachine: Sendable {
         case .calling where standing == .leads: beat(at: now) + publish(at: now)
         case .ending: settle(at: now)
         case .following: look(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .calling, .over: []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .calling, .over: []
         }
     }
 }

@@ -8,7 +8,11 @@ struct PrometheusText {
     init(_ source: AdminSource) {
         let metrics = source.pipeline.metrics
         counter("samovar_requests_total", "Requests by how they were answered.") {
-            metrics.requests.all.map { ("front=\"http\",result=\"\($0.label.rawValue)\"", $0.value) }
+            DataFront.allCases.flatMap { front in
+                metrics.requests[front].all.map { label, value in
+                    ("front=\"\(front.rawValue)\",result=\"\(label.rawValue)\"", value)
+                }
+            }
         }
         counter("samovar_upstream_attempts_total", "Calls to upstreams by outcome.") {
             metrics.attemptCounts.flatMap { upstream, outcomes in
@@ -26,6 +30,9 @@ struct PrometheusText {
             Self.byReason(metrics.evictions)
         }
         counter("samovar_not_stored_total", "Answers that were not kept.") { Self.byReason(metrics.notStored) }
+        counter("samovar_leases_total", "Flights by how their call was shared with other pods.") {
+            metrics.leases.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }
+        }
         counter("samovar_saved_tokens_total", "Tokens of answers that needed no call.") {
             [
                 ("kind=\"prompt\"", metrics.savedPromptTokens.current),

@@ -15,6 +15,8 @@ public struct Stats: Codable, Sendable {
     /// Hits and followers whose model has no price; absent until prices are configured.
     public var unpricedRequests: Int?
     public var notStored: [String: Int]
+    /// How flights shared their calls with other pods, by outcome; absent until one did.
+    public var leases: [String: Int]?
     public var l1: L1Stats
     /// Absent without Redis.
     public var redis: RedisStats?
@@ -79,7 +81,7 @@ extension Stats {
     init(_ source: AdminSource) {
         let metrics = source.pipeline.metrics
         var counts: [ServeResult: Int] = [:]
-        for (result, count) in metrics.requests.all { counts[result] = count }
+        for result in ServeResult.allCases { counts[result] = metrics.requests.count(result) }
         func count(_ results: ServeResult...) -> Int { results.reduce(0) { $0 + (counts[$1] ?? 0) } }
         let askable = count(.l1Hit, .l2Hit, .coalesced, .miss, .stale, .fallback)
         let withoutCall = count(.l1Hit, .l2Hit, .coalesced, .stale)
@@ -91,7 +93,7 @@ extension Stats {
         self.init(
             uptimeSeconds: source.startedAt.duration(to: source.clock.now).seconds,
             ready: source.isReady(),
-            requests: Self.counted(metrics.requests, withZeros: true),
+            requests: Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) }),
             hitRate: HitRate(l1: share(count(.l1Hit)), l2: share(count(.l2Hit)), withoutCall: share(withoutCall)),
             coalesced: count(.coalesced),
             upstream: UpstreamStats(attempts: attempts, callsSaved: withoutCall),
@@ -100,16 +102,17 @@ extension Stats {
             savedMicroUsd: hasPrices ? metrics.savedMicroUSD.current : nil,
             unpricedRequests: hasPrices ? metrics.unpricedRequests.current : nil,
             notStored: Self.counted(metrics.notStored),
+            leases: Self.counted(metrics.leases).nonEmpty,
             l1: L1Stats(entries: fill.count, sizeBytes: fill.byteCount, evictions: Self.counted(metrics.evictions)),
             redis: source.redis(),
             flights: source.pipeline.flightCount,
             connections: source.connectionCount())
     }
 
-    private static func counted<Label>(_ counters: Counters<Label>, withZeros: Bool = false) -> [String: Int]
+    private static func counted<Label>(_ counters: Counters<Label>) -> [String: Int]
     where Label: RawRepresentable<String> {
         var counts: [String: Int] = [:]
-        for (label, value) in counters.all where withZeros || value > 0 { counts[label.rawValue] = value }
+        for (label, value) in counters.all where value > 0 { counts[label.rawValue] = value }
         return counts
     }
 }
@@ -145,4 +148,8 @@ public struct AdminSource: Sendable {
         self.connectionCount = connectionCount
         self.lastReloadSucceeded = lastReloadSucceeded
     }
+}
+
+extension Dictionary {
+    fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
 }

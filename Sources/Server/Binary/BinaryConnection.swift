@@ -7,7 +7,10 @@ import SamovarWire
 /// Hits go out in the turn in which they were asked for; everything else is handed over, and its reply takes turns
 /// with the others in the outbox.
 struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
+    static var front: DataFront { .binary }
+
     struct Settings: Sendable {
+        var guarding = Guarding()
         var limits = BinaryLimits()
         var followerLagMax = 256 << 10
         var headerTimeout = Duration.seconds(5)
@@ -179,9 +182,10 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         _ payload: RawSpan, at now: Instant, into turn: inout ConnectionTurn
     ) throws(ProtocolError) {
         let hello = try Hello(payload, limits: settings.limits)
-        let isAdmin = service.admits(
-            adminToken: hello.metadata.secret(.adminToken), accessToken: hello.metadata.secret(.accessToken))
-        guard let isAdmin else {
+        guard settings.guarding.admits(hello.metadata.secret(.accessToken)),
+            let isAdmin = service.admits(adminToken: hello.metadata.secret(.adminToken))
+        else {
+            if let address = settings.guarding.peerAddress { service.tokenFailed(from: address, at: now) }
             return breakOff(
                 ErrorFrame(.unauthenticated, message: "a token is wrong, or missing"), at: now, into: &turn)
         }
@@ -244,7 +248,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         }
         switch try session.read(opcode, payload, limits: settings.limits) {
         case .ask(let arrival, let digest, let events):
-            answer(service.call(arrival, digest: digest, at: now), events, id, at: now, into: &turn)
+            answer(service.call(arrival, digest: digest, from: Self.front, at: now), events, id, at: now, into: &turn)
         case .digest(let arrival, let digest, let events):
             guard let served = service.recall(arrival, digest, at: now), case .hit = served else {
                 return Frames.appendBodyNeeded(id: id, to: &turn.output)
@@ -450,13 +454,13 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
     private mutating func refuse(
         _ id: UInt64, _ error: ErrorFrame, since startedAt: Instant, into turn: inout ConnectionTurn
     ) {
-        service.refused(since: startedAt)
+        service.refused(at: Self.front, since: startedAt)
         error.append(id: id, to: &turn.output)
     }
 
     /// The connection's last words.
     private mutating func breakOff(_ error: ErrorFrame, at now: Instant, into turn: inout ConnectionTurn) {
-        service.refused(since: now)
+        service.refused(at: Self.front, since: now)
         error.append(id: 0, to: &turn.output)
         end(lingers: true, at: now, into: &turn)
     }

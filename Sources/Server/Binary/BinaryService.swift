@@ -3,8 +3,8 @@ import SamovarWire
 
 /// What binary connections ask of the process behind them. `Front` in the daemon.
 protocol BinaryService: CallService {
-    /// Whether a client with these tokens may speak here, and whether as an administrator; nil: it may not.
-    func admits(adminToken: Secret?, accessToken: Secret?) -> Bool?
+    /// Whether a client with this token is an administrator; nil: it says so and is none.
+    func admits(adminToken: Secret?) -> Bool?
     /// A call of which only the digest of its body came; nil where the body is needed.
     func recall(_ arrival: Request.Arrival, _ digest: Digest256, at now: Instant) -> Served?
     /// The same, for a question with no option and no field: the answer where it is in memory, without anything that

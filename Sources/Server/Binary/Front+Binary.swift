@@ -3,7 +3,7 @@ import SamovarEngine
 import SamovarWire
 
 extension Front: BinaryService {
-    func admits(adminToken: Secret?, accessToken: Secret?) -> Bool? {
+    func admits(adminToken: Secret?) -> Bool? {
         guard let adminToken else { return false }
         guard let expected = currentSettings.adminToken, expected.isSame(as: adminToken) else { return nil }
         return true
@@ -37,7 +37,7 @@ extension Front: BinaryService {
             case .warm(let arrival, let digest): return .served(.warm(try understand(arrival, digest)))
             }
         } catch {
-            refused(since: now)
+            refused(at: .binary, since: now)
             return .failed(error)
         }
     }
@@ -104,16 +104,5 @@ extension Done {
 extension Served {
     fileprivate static func served(_ job: Handover.Job) -> Served {
         .serve(job, hidesCredential: true, timeout: nil, streams: false)
-    }
-}
-
-extension Secret {
-    /// Whether they are the same text. Takes as long whether they differ early or late; only the length shows.
-    func isSame(as other: Secret) -> Bool {
-        let (left, right) = (Array(revealed.utf8), Array(other.revealed.utf8))
-        guard left.count == right.count else { return false }
-        var difference: UInt8 = 0
-        for index in left.indices { difference |= left[index] ^ right[index] }
-        return difference == 0
     }
 }

@@ -1,4 +1,5 @@
 import SamovarCore
+import SamovarEngine
 import SamovarWire
 
 /// What connections ask of the process behind them. `Front` in the daemon.
@@ -6,11 +7,13 @@ protocol CallService: Sendable {
     /// A call of the API: answered out of memory, refused, or to be served.
     ///
     /// - Parameter digest: what the caller says that its body hashes to; then the digest alone will do the next time.
-    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served
+    func call(_ arrival: Request.Arrival, digest: Digest256?, from front: DataFront, at now: Instant) -> Served
     /// How a stored answer is told, beside its bytes.
     func facts(_ request: Request, _ provenance: Provenance, since startedAt: Instant) -> AnswerFacts
     /// Counts an error that the connection found by itself.
-    func refused(since startedAt: Instant)
+    func refused(at front: DataFront, since startedAt: Instant)
+    /// A peer of this address has shown a wrong token, or none where one is asked for.
+    func tokenFailed(from address: String, at now: Instant)
 }
 
 /// What HTTP connections ask beside.

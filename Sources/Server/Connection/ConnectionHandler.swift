@@ -116,7 +116,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
             if !handovers.isEmpty { loop.turn.handovers = [] }
             if !hangUps.isEmpty { loop.turn.hangUps = [] }
             // The machine is done with this event: what these lead to comes back as another.
-            front.count(&loop.turn.hits, since: now)
+            front.count(&loop.turn.hits, at: Machine.front, since: now)
             for number in hangUps { exchanges[number]?.hangUp() }
             for handover in handovers { serve(handover) }
             hasMore = !loop.turn.isEmpty
@@ -167,7 +167,7 @@ final class ConnectionHandler<Machine: ConnectionMachine>: ChannelDuplexHandler 
     private func serve(_ handover: Handover) {
         let port = port ?? Port(self, eventLoop)
         self.port = port
-        let exchange = Exchange(handover, lane: lane, port: port)
+        let exchange = Exchange(handover, at: Machine.front, lane: lane, port: port)
         exchanges[handover.number] = exchange
         front.enqueue(exchange)
     }

@@ -7,6 +7,9 @@ import SamovarWire
 /// A value with no clock, task or lock in it. Whoever owns the socket drives it: a channel handler or an epoll loop.
 /// After every call the driver carries out the turn (write, serve, hang up) and then does as `standing` says.
 protocol ConnectionMachine: SendableMetatype {
+    /// Where its requests are counted.
+    static var front: DataFront { get }
+
     /// Bytes came. What can be answered out of memory is answered in this very turn.
     mutating func received(_ bytes: Span<UInt8>, at now: Instant, into turn: inout ConnectionTurn)
     /// The caller will send no more.

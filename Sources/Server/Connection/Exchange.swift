@@ -21,6 +21,8 @@ final class Exchange: Sendable {
 
     let handover: Handover
     let caller: Caller
+    /// Where it came in.
+    let front: DataFront
     /// Which lane serves it.
     let lane: Int
     private let port: any ReplyPort
@@ -28,7 +30,8 @@ final class Exchange: Sendable {
 
     private static let queuedByteMax = 128 << 10
 
-    init(_ handover: Handover, lane: Int, port: any ReplyPort) {
+    init(_ handover: Handover, at front: DataFront, lane: Int, port: any ReplyPort) {
+        self.front = front
         self.handover = handover
         self.lane = lane
         self.port = port

@@ -134,7 +134,7 @@ final class MachineConnection<Machine: ConnectionMachine>: SocketConnection {
         let (handovers, hangUps) = (loop.turn.handovers, loop.turn.hangUps)
         if !handovers.isEmpty { loop.turn.handovers = [] }
         if !hangUps.isEmpty { loop.turn.hangUps = [] }
-        front.count(&loop.turn.hits, since: now)
+        front.count(&loop.turn.hits, at: Machine.front, since: now)
         for number in hangUps { exchanges[number]?.hangUp() }
         for handover in handovers { serve(handover) }
         report(hasTaken: backlog.count < before + added, at: now)
@@ -179,7 +179,7 @@ final class MachineConnection<Machine: ConnectionMachine>: SocketConnection {
     private func serve(_ handover: Handover) {
         let port = port ?? Port(place)
         self.port = port
-        let exchange = Exchange(handover, lane: place.loop.lane, port: port)
+        let exchange = Exchange(handover, at: Machine.front, lane: place.loop.lane, port: port)
         exchanges[handover.number] = exchange
         front.enqueue(exchange)
     }

@@ -14,6 +14,7 @@ public final class Front: HTTPService {
     private let settings: Lock<Snapshot>
     /// What bodies ask that came with their digest.
     let memo: Lock<BodyMemo>
+    private let failedTokens = Lock(FailedTokens())
     private let statsText = Lock<(@Sendable () -> [UInt8])?>(nil)
     private let loops: [LoopExecutor]
     /// One for each event loop. Bounded by `connections_max`, each with one request in service over HTTP and
@@ -76,12 +77,12 @@ public final class Front: HTTPService {
 
     // MARK: In the turn in which a request comes
 
-    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, from front: DataFront, at now: Instant) -> Served {
         let request: Request
         do throws(FailedReply) {
             request = try understand(arrival, digest)
         } catch {
-            return .failed(refused(error, now))
+            return .failed(refused(error, at: front, since: now))
         }
         return look(request, at: now)
     }
@@ -114,16 +115,16 @@ public final class Front: HTTPService {
     }
 
     /// Counts what a turn of a loop answered out of memory, and begins a new tally.
-    func count(_ hits: inout HitTally, since startedAt: Instant) {
+    func count(_ hits: inout HitTally, at front: DataFront, since startedAt: Instant) {
         guard !hits.isEmpty else { return }
-        pipeline.count(hits, taking: startedAt.duration(to: clock.now))
+        pipeline.count(hits, at: front, taking: startedAt.duration(to: clock.now))
         hits.removeAll()
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
         let settings = snapshot.settings
         guard settings.pass.passes(head) else {
-            return .failed(refused(FailedReply(.invalidRequest, ErrorReply(unknown: head)), now))
+            return .failed(refused(FailedReply(.invalidRequest, ErrorReply(unknown: head)), at: .http, since: now))
         }
         let hasKey = settings.pass.hasConfiguredKey
         let request = PassRequest(
@@ -140,16 +141,25 @@ public final class Front: HTTPService {
             key: snapshot.settings.debugHeaders ? request.key.hexadecimal : nil, startedAt: startedAt)
     }
 
-    func answered(_ provenance: Provenance, since startedAt: Instant) {
-        let duration = startedAt.duration(to: clock.now)
-        metrics.requests[provenance.result].add(1)
+    private func answered(_ provenance: Provenance, _ exchange: Exchange) {
+        let duration = exchange.startedAt.duration(to: clock.now)
+        metrics.requests[exchange.front][provenance.result].add(1)
         metrics.durations[provenance.result].observe(duration)
         metrics.firstTokens[provenance.result].observe(duration)
     }
 
-    func refused(since startedAt: Instant) {
-        metrics.requests[.error].add(1)
+    func refused(at front: DataFront, since startedAt: Instant) {
+        metrics.requests[front][.error].add(1)
         metrics.durations[.error].observe(startedAt.duration(to: clock.now))
+    }
+
+    func tokenFailed(from address: String, at now: Instant) {
+        failedTokens.withLock { $0.failed(address, at: now) }
+    }
+
+    /// Whether a peer of this address may show a token now.
+    func admits(_ address: String) -> Bool {
+        failedTokens.withLock { $0.admits(address, at: clock.now) }
     }
 
     // MARK: Serving
@@ -223,7 +233,7 @@ public final class Front: HTTPService {
     ) {
         do throws(Failure) {
             let body = try render()
-            answered(provenance, since: exchange.startedAt)
+            answered(provenance, exchange)
             exchange.finish(facts(request, provenance, since: exchange.startedAt), body)
         } catch {
             exchange.fail(reply(to: error, exchange, isFollower: false))
@@ -232,7 +242,9 @@ public final class Front: HTTPService {
 
     private func reply(to failure: Failure, _ exchange: Exchange, isFollower: Bool) -> FailedReply {
         if failure == .lagged { metrics.lagged.add(1) }
-        var failed = refused(FailedReply(failure, hidesCredential: exchange.hidesCredential), exchange.startedAt)
+        var failed = refused(
+            FailedReply(failure, hidesCredential: exchange.hidesCredential), at: exchange.front,
+            since: exchange.startedAt)
         // Followers of one failed flight would otherwise all come back in the same second.
         if isFollower, let wait = failed.reply.retryAfter {
             failed.reply.retryAfter = wait + .milliseconds(Int64.random(in: 0...max(1_000, wait.milliseconds / 2)))
@@ -241,8 +253,8 @@ public final class Front: HTTPService {
     }
 
     /// Counts a reply that is an error.
-    private func refused(_ failed: FailedReply, _ startedAt: Instant) -> FailedReply {
-        refused(since: startedAt)
+    private func refused(_ failed: FailedReply, at front: DataFront, since startedAt: Instant) -> FailedReply {
+        refused(at: front, since: startedAt)
         return failed
     }
 
@@ -251,7 +263,7 @@ public final class Front: HTTPService {
     private func stream(
         _ live: LiveAnswer, _ provenance: Provenance, to request: Request, _ exchange: Exchange
     ) async {
-        metrics.requests[provenance.result].add(1)
+        metrics.requests[exchange.front][provenance.result].add(1)
         metrics.firstTokens[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
         exchange.begin(facts(request, provenance, since: exchange.startedAt))
         do throws(Failure) {

@@ -29,6 +29,8 @@ public struct FrontSettings: Sendable {
     public var drainGrace: Duration
     /// What administrators show; nil: there are none.
     public var adminToken: Secret?
+    /// What everyone shows on a port that other machines reach; nil: nothing.
+    public var accessToken: Secret?
 
     public init(
         routes: RouteTable,
@@ -45,7 +47,8 @@ public struct FrontSettings: Sendable {
         binaryLimits: BinaryLimits = BinaryLimits(),
         followerLagMax: Int = 256 << 10,
         drainGrace: Duration = .seconds(25),
-        adminToken: Secret? = nil
+        adminToken: Secret? = nil,
+        accessToken: Secret? = nil
     ) {
         self.routes = routes
         self.pass = pass
@@ -62,5 +65,6 @@ public struct FrontSettings: Sendable {
         self.followerLagMax = followerLagMax
         self.drainGrace = drainGrace
         self.adminToken = adminToken
+        self.accessToken = accessToken
     }
 }

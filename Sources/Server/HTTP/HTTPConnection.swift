@@ -7,6 +7,8 @@ import SamovarWire
 /// Requests are answered one at a time and in order. What was pipelined behind one that is being served stays in
 /// bytes, undecoded, and no more of it is read than `carryMax`.
 struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
+    static var front: DataFront { .http }
+
     struct Limits: Sendable {
         var writeTimeout: Duration
         var keepAliveInterval: Duration
@@ -43,6 +45,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     }
 
     private let service: Service
+    /// Nil where nobody asks who it is.
+    private let peerAddress: String?
     private let limits: Limits
     private var decoder: RequestDecoder
     private var pace: ReadPace
@@ -64,9 +68,11 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
     private static var outputMax: Int { 256 << 10 }
 
     init(
-        service: Service, limits: Limits, decoder: RequestDecoder, pace: ReadPace, requestIDs: RequestIDs
+        service: Service, limits: Limits, decoder: RequestDecoder, pace: ReadPace, requestIDs: RequestIDs,
+        peerAddress: String? = nil
     ) {
         self.service = service
+        self.peerAddress = peerAddress
         self.limits = limits
         self.decoder = decoder
         self.pace = pace
@@ -159,7 +165,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         let authorization = fields[.authorization]
         if authorization.isThere { arrival.authorization = Secret(bytes.text(authorization, from: start)) }
         answer(
-            service.call(arrival, digest: nil, at: now), Framing(isHead: false, isHTTP11: true), at: now, into: &turn)
+            service.call(arrival, digest: nil, from: Self.front, at: now), Framing(isHead: false, isHTTP11: true),
+            at: now, into: &turn)
     }
 
     private mutating func request(
@@ -170,7 +177,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
         switch Endpoint(method: head.method, target: head.target) {
         case .api(let kind):
             served =
-                service.call(Request.Arrival(kind: kind, head: head, body: body), digest: nil, at: now)
+                service.call(
+                    Request.Arrival(kind: kind, head: head, body: body), digest: nil, from: Self.front, at: now)
         case .other: served = service.pass(head, body, at: now)
         }
         answer(served, Framing(isHead: head.method == "HEAD", isHTTP11: head.isHTTP11), at: now, into: &turn)
@@ -199,7 +207,8 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
 
     /// Answers what must not be served, and ends: nothing that follows can be trusted.
     private mutating func refuse(_ error: ErrorReply, at now: Instant, into turn: inout ConnectionTurn) {
-        service.refused(since: now)
+        service.refused(at: Self.front, since: now)
+        if error.status == 407, let peerAddress { service.tokenFailed(from: peerAddress, at: now) }
         closesAfterReply = true
         HTTPReply.append(error, manner(Framing(isHead: false, isHTTP11: true)), to: &turn.output)
         end(lingers: true, at: now)
@@ -300,7 +309,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
             turn.hits.add(stored.answer, provenance)
         } catch {
             turn.output.truncate(to: start)
-            service.refused(since: now)
+            service.refused(at: Self.front, since: now)
             HTTPReply.append(ErrorReply(error, hidesCredential: true), manner, to: &turn.output)
         }
     }

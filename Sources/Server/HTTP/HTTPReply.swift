@@ -47,6 +47,7 @@ enum HTTPReply {
         ReplyFraming.appendStatus(error.status, to: &output)
         ReplyFraming.append("content-type", error.contentType, to: &output)
         Provenance(result: .error).appendFields(to: &output)
+        if error.status == 407 { output.append("proxy-authenticate: Bearer\r\n") }
         if error.forbidsRetry { output.append("x-should-retry: false\r\n") }
         if let wait = error.retryAfter {
             // Whole seconds, rounded up: an early retry would only meet the same answer.

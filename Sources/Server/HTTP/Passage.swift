@@ -68,7 +68,7 @@ final class Passage: Sendable {
             state.deadlines.sawToken(at: now)
             state.hasBegun = true
         }
-        metrics.requests[.bypass].add(1)
+        metrics.requests[exchange.front][.bypass].add(1)
         metrics.firstTokens[.bypass].observe(exchange.startedAt.duration(to: now))
         exchange.begin(reply)
     }

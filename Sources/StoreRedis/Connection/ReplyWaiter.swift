@@ -18,16 +18,21 @@ final class ReplyWaiter: Sendable {
     /// A task that is cancelled already starts nothing.
     func sleep(start: () -> Void) async -> RedisRequest.Outcome {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let early: RedisRequest.Outcome? = state.withLock { state in
-                    if case .settled(let outcome) = state { return outcome }
-                    state = .asleep(continuation)
-                    return nil
-                }
-                if let early { continuation.resume(returning: early) } else { start() }
-            }
+            await sleepOn(start: start)
         } onCancel: {
             settle(.failure(.cancelled))
+        }
+    }
+
+    /// The same, cancelled or not.
+    func sleepOn(start: () -> Void) async -> RedisRequest.Outcome {
+        await withCheckedContinuation { continuation in
+            let early: RedisRequest.Outcome? = state.withLock { state in
+                if case .settled(let outcome) = state { return outcome }
+                state = .asleep(continuation)
+                return nil
+            }
+            if let early { continuation.resume(returning: early) } else { start() }
         }
     }
 

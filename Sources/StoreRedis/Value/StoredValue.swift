@@ -1,4 +1,3 @@
-import Crypto
 import SamovarCore
 
 /// An answer as bytes, bound to its key.
@@ -31,26 +30,45 @@ import SamovarCore
 ///     │      model, UTF-8                             │
 ///     │      coded recording                          │
 ///     ├───────────────────────────────────────────────┤
-///     │      checksum (16 bytes)                      │   SHA-256 of a label and of all before, cut short
+///     │      tag (16 bytes)                           │   `Seal`
 ///     └───────────────────────────────────────────────┘
 ///
-/// Big-endian. The checksum finds what was damaged and what was moved to another name; it keeps out nobody who can
-/// compute it too.
+/// With a key ring all of this but the tag is encrypted behind a head in the clear:
+///
+///     ┌───────────────┬───────┬───────────────────────┐
+///     │    "SMVR"     │   3   │         zero          │
+///     ├───────────────┴───────┴───────────────────────┤ 8
+///     │      the envelope of `Vault` (48 bytes)       │
+///     ├───────────────────────────────────────────────┤ 56
+///     │      stale ttl, ns (i64)                      │
+///     ├───────────────────────────────────────────────┤ 64
+///     │      ciphertext, and its tag (16 bytes)       │
+///     └───────────────────────────────────────────────┘
+///
+/// Big-endian. The scripts inside Redis read magic, version and stale ttl: they stand at the same place in both.
 enum StoredValue {
     static let magic: [UInt8] = Array("SMVR".utf8)
     /// Raised by whatever changes these bytes or how a recording is coded (`ChunkFormat`, `ChunkDictionary`).
     static let version: UInt8 = 2
     static let headerSize = 112
-    static let checksumSize = 16
+    static let checksumSize = Seal.tagSize
+    /// Of what is encrypted.
+    static let sealedVersion: UInt8 = 3
+    private static let sealedPrefixSize = 8
+    private static let sealedSuffixSize = 8
+
+    /// What all values begin with that this seal opens.
+    static func head(_ seal: Seal) -> [UInt8] { magic + [seal.vault == nil ? version : sealedVersion] }
     /// What an answer may weigh once it is unpacked.
     static let rawByteCountMax = 256 << 20
 
-    /// How large this answer's value is, without making it.
+    /// How large this answer's value is at most, without making it.
     static func size(of answer: Answer) -> Int {
-        headerSize + answer.model.utf8.count + answer.recording.coded.count + checksumSize
+        headerSize + answer.model.utf8.count + answer.recording.coded.count + Seal.overheadMax
+            + sealedPrefixSize + sealedSuffixSize
     }
 
-    static func encode(_ answer: Answer, for key: RequestKey) -> [UInt8] {
+    static func encode(_ answer: Answer, for key: RequestKey, seal: Seal = Seal()) -> [UInt8] {
         let recording = answer.recording
         let model = Array(answer.model.utf8)
         var bytes: [UInt8] = []
@@ -71,23 +89,48 @@ enum StoredValue {
         bytes.append(bigEndian: UInt32(recording.coded.count))
         bytes += model
         bytes += recording.coded
-        return bytes + checksum(bytes[...])
+        guard let vault = seal.vault else { return Seal.tagged(bytes, as: .answer(key)) }
+        return vault.seal(
+            bytes, after: magic + [sealedVersion, 0, 0, 0], before: Array(bytes[56..<64]), as: .answer(key))
     }
 
     /// The answer, if these bytes are one, are whole, and belong to this key.
-    static func decode(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+    static func decode(
+        _ bytes: [UInt8], for key: RequestKey, seal: Seal = Seal()
+    ) throws(ValueDamage) -> Answer {
         guard bytes.count >= headerSize + checksumSize else { throw .size }
         guard bytes[..<4].elementsEqual(magic) else { throw .magic }
+        guard let vault = seal.vault else { return try tagged(bytes, for: key) }
+        // What is not encrypted is not believed where there is a key ring: anybody could have put it there.
+        guard bytes[4] == sealedVersion else { throw .version }
+        guard
+            let opened = vault.open(
+                bytes, prefixSize: sealedPrefixSize, suffixSize: sealedSuffixSize, as: .answer(key))
+        else { throw .checksum }
+        return try answer(opened, for: key)
+    }
+
+    private static func tagged(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
         guard bytes[4] == version else { throw .version }
-        let modelSize = Int(bytes.bigEndian(at: 104, as: UInt32.self))
-        let codedSize = Int(bytes.bigEndian(at: 108, as: UInt32.self))
-        let checksumStart = headerSize + modelSize + codedSize
-        guard bytes.count == checksumStart + checksumSize else { throw .size }
-        guard bytes[checksumStart...].elementsEqual(checksum(bytes[..<checksumStart])) else { throw .checksum }
+        // Whose it is stands in it: sound and another's is not damaged.
+        let owner = RequestKey(bytes: Array(bytes[8..<40]))
+        guard let opened = Seal.untagged(bytes[...], as: .answer(owner)) else {
+            throw bytes.count == size(in: bytes) + checksumSize ? .checksum : .size
+        }
+        return try answer(Array(opened), for: key)
+    }
+
+    /// How long a value says that it is, without its tag.
+    private static func size(in bytes: [UInt8]) -> Int {
+        headerSize + Int(bytes.bigEndian(at: 104, as: UInt32.self)) + Int(bytes.bigEndian(at: 108, as: UInt32.self))
+    }
+
+    private static func answer(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+        guard bytes.count >= headerSize, bytes.count == size(in: bytes) else { throw .size }
+        guard bytes[..<5].elementsEqual(magic + [version]) else { throw .malformed }
         guard bytes[8..<40].elementsEqual(key.bytes) else { throw .key }
-        let codedStart = headerSize + modelSize
-        return try answer(
-            bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart..<checksumStart]))
+        let codedStart = headerSize + Int(bytes.bigEndian(at: 104, as: UInt32.self))
+        return try answer(bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart...]))
     }
 
     /// Reads the header of a value that is sound. Even so nothing in it is taken on trust.
@@ -112,13 +155,6 @@ enum StoredValue {
             ttl: .nanoseconds(numbers[0]),
             staleTTL: .nanoseconds(numbers[1]))
     }
-
-    private static func checksum(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var hasher = SHA256()
-        hasher.update(data: Array("samovar stored value v2\0".utf8))
-        hasher.update(data: bytes)
-        return Array(hasher.finalize().prefix(checksumSize))
-    }
 }
 
 /// Why stored bytes are not this key's answer. Each makes a miss.
@@ -139,16 +175,4 @@ public enum ValueDamage: String, Error, CaseIterable, Sendable {
     /// Whether the value is taken out of Redis. What is not is written over by the next answer, and may be good for
     /// a process of another version until then.
     var isRemoved: Bool { self == .checksum || self == .key }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(bigEndian value: some FixedWidthInteger) {
-        for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
-            append(UInt8(truncatingIfNeeded: value >> shift))
-        }
-    }
-
-    fileprivate func bigEndian<Value: FixedWidthInteger>(at start: Int, as type: Value.Type) -> Value {
-        self[start..<start + Value.bitWidth / 8].reduce(0) { $0 << 8 | Value(truncatingIfNeeded: $1) }
-    }
 }

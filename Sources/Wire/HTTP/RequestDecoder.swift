@@ -171,8 +171,8 @@ public struct RequestDecoder: Sendable {
     /// The length of the body of a request like nearly all: one Host, which was answered to before on this
     /// connection, one plain length or none, and nothing else that has a say. Nil: it takes a closer look.
     private func ordinaryLength(_ fields: HeadFields, _ bytes: Span<UInt8>, _ start: Int) -> Int? {
-        guard !fields[.origin].isThere, !fields[.expect].isThere, !fields[.transferEncoding].isThere,
-            !fields[.contentEncoding].isThere
+        guard rules.accessToken == nil, !fields[.origin].isThere, !fields[.expect].isThere,
+            !fields[.transferEncoding].isThere, !fields[.contentEncoding].isThere
         else { return nil }
         guard !knownHost.isEmpty, !fields.isRepeated(.host), !fields.isRepeated(.contentLength),
             bytes.holds(knownHost, at: fields[.host], from: start), bytes.isPath(fields.target, from: start)

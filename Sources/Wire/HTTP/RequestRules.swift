@@ -40,15 +40,20 @@ public struct RequestRules: Sendable {
 
     public let limits: Limits
     private let names: Names
+    /// What every request must show in `Proxy-Authorization: Bearer …` (RFC 9110, 11.7); nil: nothing.
+    ///
+    /// Not in Authorization, which may be the caller's own and go upstream.
+    let accessToken: Secret?
 
-    public init(limits: Limits, names: Names) {
+    public init(limits: Limits, names: Names, accessToken: Secret? = nil) {
         self.limits = limits
         self.names = names
+        self.accessToken = accessToken
     }
 
     /// What to do with a request that begins so. O(headers).
     public func judge(_ head: RequestHead) -> HeadAction {
-        if let refusal = framing(head) ?? identity(head) ?? content(head) { return .refuse(refusal) }
+        if let refusal = framing(head) ?? identity(head) ?? access(head) ?? content(head) { return .refuse(refusal) }
         switch head.value("expect")?.lowercased() {
         case nil: return .read
         case "100-continue": return .sayContinue
@@ -97,6 +102,18 @@ public struct RequestRules: Sendable {
         }
         if let origin = head.value("origin"), !names.origins.contains(origin) {
             return Self.error(403, "this Origin is not answered to", code: "origin")
+        }
+        return nil
+    }
+
+    private func access(_ head: RequestHead) -> ErrorReply? {
+        guard let accessToken else { return nil }
+        let shown = head.values("proxy-authorization")
+        let scheme = "bearer "
+        guard shown.count == 1, shown[0].prefix(scheme.count).lowercased() == scheme,
+            accessToken.isSame(as: Secret(String(shown[0].dropFirst(scheme.count))))
+        else {
+            return Self.error(407, "Proxy-Authorization: the access token is wrong, or missing", code: "access_token")
         }
         return nil
     }

@@ -76,6 +76,10 @@ struct StatsTable {
         }
         let notStored = stats.notStored.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
         line("not stored", notStored.isEmpty ? "0" : notStored.joined(separator: ", "))
+        if let leases = stats.leases {
+            let counts = leases.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+            line("shared with pods", counts.joined(separator: ", "))
+        }
         line("L1", "\(stats.l1.entries) entries, \(stats.l1.sizeBytes) bytes")
         if let redis = stats.redis {
             line("L2", "breaker \(redis.breaker), \(redis.hits) hits, \(redis.misses) misses, \(redis.sets) written")

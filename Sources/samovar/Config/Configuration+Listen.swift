@@ -18,14 +18,22 @@ extension Configuration {
         var tenant = "default"
         /// The variable with the token that changes over TCP need on the admin port.
         var adminTokenEnv = "SAMOVAR_ADMIN_TOKEN"
+        /// TLS of the data ports over TCP: our certificate chain in PEM, with `keyFile`; null: none. `nio` drives them
+        /// then.
+        var certFile: String?
+        var keyFile: String?
+        /// Over TLS, callers must show a certificate that one of these authorities has signed; null: they need none.
+        var clientCAFile: String?
+        /// The variable with the token that everyone must show over TLS; not set: none.
+        var accessTokenEnv = "SAMOVAR_ACCESS_TOKEN"
         /// `Host` names that are accepted besides those of loopback.
         var allowedHosts: [String] = []
         /// `Origin`s that are accepted besides those of loopback.
         var allowedOrigins: [String] = []
 
         static let keys: [ConfigurationKey<Listen>] = [
-            .value("http", \.http, .listenAddress, .restart),
-            .optional("binary", \.binary, .listenAddress, .restart),
+            .value("http", \.http, .dataAddress, .restart),
+            .optional("binary", \.binary, .dataAddress, .restart),
             .value("admin", \.admin, .listenAddress, .restart),
             .value("http_driver", \.httpDriver, .choice, .restart),
             .value("binary_driver", \.binaryDriver, .choice, .restart),
@@ -33,6 +41,10 @@ extension Configuration {
             .value("spin_max", \.spinMax, .shortDuration(.zero...(.milliseconds(1))), .restart),
             .value("tenant", \.tenant, .name, .restart),
             .value("admin_token_env", \.adminTokenEnv, .variableName, .restart),
+            .optional("cert_file", \.certFile, .filePath, .restart),
+            .optional("key_file", \.keyFile, .filePath, .restart),
+            .optional("client_ca_file", \.clientCAFile, .filePath, .restart),
+            .value("access_token_env", \.accessTokenEnv, .variableName, .restart),
             .list("allowed_hosts", \.allowedHosts, of: .hostName, .restart),
             .list("allowed_origins", \.allowedOrigins, of: .origin, .restart),
         ]

@@ -4,7 +4,10 @@ import SamovarCore
 struct ConfigurationSecrets: Hashable, Sendable {
     /// Nil where the variable is not set: then nothing can be changed over TCP.
     var adminToken: Secret?
+    /// Nil where the variable is not set: then nobody is asked for one.
+    var accessToken: Secret?
     var redisPassword: Secret?
+    var sentinelPassword: Secret?
     /// By the upstream's name; those that are asked with the caller's own key are absent.
     var apiKeys: [String: Secret] = [:]
 }
@@ -20,8 +23,23 @@ extension Configuration {
         if hasAdminToken {
             secrets.adminToken = Self.token(listen.adminTokenEnv, of: "listen.admin_token_env", environment, &findings)
         }
+        if listen.certFile != nil, environment[listen.accessTokenEnv]?.isEmpty == false {
+            secrets.accessToken = Self.token(
+                listen.accessTokenEnv, of: "listen.access_token_env", environment, &findings)
+        } else if listen.certFile != nil, listen.clientCAFile == nil {
+            for (name, address) in listen.reachable {
+                findings.error(
+                    "listen.\(name)",
+                    "'\(address)' can be reached from other machines, and whoever comes would be let in; set a token "
+                        + "in \(listen.accessTokenEnv) (listen.access_token_env) or listen.client_ca_file")
+            }
+        }
         if redis.url != nil, let name = redis.passwordEnv {
             secrets.redisPassword = Self.secret(name, of: "redis.password_env", environment, &findings)
+        }
+        if redis.url?.namesSentinels == true, let name = redis.sentinelPasswordEnv {
+            secrets.sentinelPassword = Self.secret(
+                name, of: "redis.sentinel_password_env", environment, &findings)
         }
         for (index, upstream) in upstreams.enumerated() {
             guard let name = upstream.apiKeyEnv else { continue }

@@ -2,6 +2,7 @@
 struct Configuration: Hashable, Sendable {
     var listen = Listen()
     var redis = Redis()
+    var lease = Lease()
     var cache = Cache()
     var upstreams: [UpstreamConfiguration] = []
     /// In file order: the first that matches holds. The last of them is `default`, unless one has that name.
@@ -19,6 +20,7 @@ struct Configuration: Hashable, Sendable {
     static let keys: [ConfigurationKey<Configuration>] = [
         .section("listen", \.listen, Listen.keys),
         .section("redis", \.redis, Redis.keys),
+        .section("lease", \.lease, Lease.keys),
         .section("cache", \.cache, Cache.keys),
         .items(
             "upstreams", \.upstreams, empty: UpstreamConfiguration(name: "", url: ""), UpstreamConfiguration.keys,

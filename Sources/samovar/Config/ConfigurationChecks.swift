@@ -25,26 +25,47 @@ struct ConfigurationChecks {
             guard let binary = listen.binary, binary == other, !binary.isAnyPort else { continue }
             findings.error("listen.binary", "is the same address as listen.\(name)")
         }
+        checkCertificate(listen.certFile, listen.keyFile, of: "listen", &findings)
+        if listen.clientCAFile != nil, listen.certFile == nil {
+            findings.error("listen.client_ca_file", "is for TLS; needs cert_file and key_file beside it")
+        }
+        for (name, address) in listen.reachable where listen.certFile == nil {
+            findings.error(
+                "listen.\(name)",
+                "'\(address)' can be reached from other machines, and nothing would protect it; listen on 127.0.0.1, "
+                    + "[::1], localhost or unix:/path, or set listen.cert_file and listen.key_file, and a token "
+                    + "(listen.access_token_env) or listen.client_ca_file")
+        }
+    }
+
+    private func checkCertificate(
+        _ certFile: String?, _ keyFile: String?, of section: String, _ findings: inout ConfigurationFindings
+    ) {
+        guard (certFile == nil) != (keyFile == nil) else { return }
+        let (present, missing) = certFile == nil ? ("key_file", "cert_file") : ("cert_file", "key_file")
+        findings.error("\(section).\(present)", "needs \(missing) beside it")
     }
 
     private func checkRedis(_ findings: inout ConfigurationFindings) {
         let redis = configuration.redis
-        if (redis.certFile == nil) != (redis.keyFile == nil) {
-            let missing = redis.certFile == nil ? "cert_file" : "key_file"
-            let present = redis.certFile == nil ? "key_file" : "cert_file"
-            findings.error("redis.\(present)", "needs \(missing) beside it")
-        }
+        checkCertificate(redis.certFile, redis.keyFile, of: "redis", &findings)
         guard let url = redis.url else { return }
         if url.hasPassword, redis.passwordEnv != nil {
             findings.error("redis.password_env", "the url has a password already; only one of them can hold")
         }
-        if url.scheme.contains("+") {
-            findings.warning(
-                "redis.url", "this version does not speak \(url.scheme):// yet, and will not start with it")
+        let sentinelKeys = [
+            ("sentinel_user", redis.sentinelUser), ("sentinel_password_env", redis.sentinelPasswordEnv),
+        ]
+        for (name, value) in sentinelKeys where value != nil && !url.namesSentinels {
+            findings.error(
+                "redis.\(name)", "is for sentinels, and \(url.scheme):// names none; write redis+sentinel://")
         }
-        guard url.scheme == "redis" || url.scheme == "unix" else { return }
+        if redis.sentinelUser != nil, redis.sentinelPasswordEnv == nil {
+            findings.error("redis.sentinel_user", "needs sentinel_password_env beside it")
+        }
+        guard !url.usesTLS else { return }
         for (name, file) in [("ca_file", redis.caFile), ("cert_file", redis.certFile)] where file != nil {
-            findings.error("redis.\(name)", "is for TLS, and \(url.scheme):// is not; write rediss://")
+            findings.error("redis.\(name)", "is for TLS, and \(url.scheme):// is not; write \(url.tlsScheme)://")
         }
     }
 
@@ -124,6 +145,16 @@ struct ConfigurationChecks {
         for (index, path) in configuration.passthrough.enumerated() where CachedCall(path: path) != nil {
             findings.error("passthrough[\(index)]", "is answered from the cache, so it cannot be passed through")
         }
+    }
+}
+
+extension Configuration.Listen {
+    /// The data ports that other machines can reach, by their keys.
+    var reachable: [(name: String, address: ListenAddress)] {
+        [("http", http)].filter { $0.1.isReachable }
+            + [("binary", binary)].compactMap { name, address in
+                address.flatMap { $0.isReachable ? (name, $0) : nil }
+            }
     }
 }
 

@@ -38,22 +38,36 @@ struct IPAddress {
     }
 }
 
+extension ListenAddress {
+    /// Whether other machines can come this way.
+    var isReachable: Bool {
+        guard case .tcp(let host, _) = self, host != "localhost" else { return false }
+        return (IPAddress(v4: host) ?? IPAddress(v6: host))?.isLoopback == false
+    }
+}
+
 extension ValueFormat where Value == ListenAddress {
     /// An address that only this machine can reach.
-    static var listenAddress: Self {
+    static var listenAddress: Self { address(mayBeReachable: false) }
+
+    /// Any address of this machine. What must protect one that others can reach is for the checks of keys together.
+    static var dataAddress: Self { address(mayBeReachable: true) }
+
+    private static func address(mayBeReachable: Bool) -> Self {
         Self(allowed: "127.0.0.1:port, [::1]:port, localhost:port or unix:/path") { text in
-            text.hasPrefix("unix:") ? unixSocket(String(text.dropFirst(5))) : tcp(text)
+            text.hasPrefix("unix:")
+                ? unixSocket(String(text.dropFirst(5))) : tcp(text, mayBeReachable: mayBeReachable)
         } spell: {
             $0.description
         }
     }
 
-    private static func tcp(_ text: String) -> Outcome {
+    private static func tcp(_ text: String, mayBeReachable: Bool) -> Outcome {
         guard let parts = HostAndPort(text[...]), let port = parts.port else { return .malformed }
         let host = String(parts.host)
         if !parts.isBracketed, host.lowercased() == "localhost" { return .value(.tcp(host: "localhost", port: port)) }
         guard let address = parts.isBracketed ? IPAddress(v6: host) : IPAddress(v4: host) else { return .malformed }
-        guard address.isLoopback else {
+        guard address.isLoopback || mayBeReachable else {
             return .refused(
                 "'\(host)' can be reached from other machines, and nothing would protect it; "
                     + "listen on 127.0.0.1, [::1], localhost or unix:/path")

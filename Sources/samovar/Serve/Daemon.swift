@@ -111,7 +111,7 @@ final class Daemon: Sendable {
         let metrics = Metrics()
         let clock = clock
         let loops = group.makeIterator().map(LoopExecutor.init)
-        let settings = configuration.frontSettings(adminToken: secrets.adminToken)
+        let settings = configuration.frontSettings(secrets)
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
             metrics: metrics)
@@ -131,7 +131,7 @@ final class Daemon: Sendable {
             bodyMemoSizeMax: configuration.cache.bodyMemoSizeMax)
         let connections = ConnectionCount(max: settings.connectionsMax)
         let epoll = try epollLoops(configuration.listen, front)
-        let port = DataPort(front: front, count: connections, loops: epoll)
+        let port = DataPort(front: front, count: connections, loops: epoll, tls: try configuration.portTLS())
         let source = AdminSource(
             pipeline: pipeline, clock: clock, startedAt: clock.now,
             isReady: { self.drain.withLock { $0.isReady } },
@@ -218,6 +218,20 @@ final class Daemon: Sendable {
 
     // MARK: Reload
 
+    /// Whoever rotates keys writes the file and asks for a reload.
+    private func reloadKeyRing(_ new: Configuration, _ parts: Parts) throws(ConfigurationErrors) {
+        guard let path = new.redis.keyRingFile, let store = parts.store else { return }
+        let complaint: String
+        do {
+            if store.change(to: try KeyRingFile.read(path)) { return }
+            complaint = "'names' is not what it was at the start: that needs a restart"
+        } catch {
+            complaint = "\(error)"
+        }
+        throw ConfigurationErrors(
+            file: nil, errors: [ConfigurationError(path: "redis.key_ring_file", place: .nowhere, message: complaint)])
+    }
+
     /// Takes what can be changed while running; a configuration that is no good changes nothing.
     private func reload(_ parts: Parts) {
         guard let configurationPath else {
@@ -231,9 +245,13 @@ final class Daemon: Sendable {
             new.keepingWhatNeedsRestart(from: old)
             try new.checkServable()
             try new.checkRoutes()
+            try reloadKeyRing(new, parts)
             configuration.withLock { [new] in $0 = new }
+            // Tokens are those of the start: the environment of a process does not change.
+            let current = parts.front.currentSettings
             parts.front.reconfigure(
-                new.frontSettings(adminToken: parts.front.currentSettings.adminToken))
+                new.frontSettings(
+                    ConfigurationSecrets(adminToken: current.adminToken, accessToken: current.accessToken)))
             parts.pipeline.reconfigure(new.pipelineSettings())
             level.current = Logger.Level(new.log.level)
             drain.withLock { [new] drain in

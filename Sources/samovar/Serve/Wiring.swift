@@ -8,7 +8,7 @@ import SamovarWire
 // How the configuration's words become the parts' settings.
 
 extension Configuration {
-    func frontSettings(adminToken: Secret?) -> FrontSettings {
+    func frontSettings(_ secrets: ConfigurationSecrets) -> FrontSettings {
         let passing = passingUpstream
         return FrontSettings(
             routes: routeTable,
@@ -31,7 +31,18 @@ extension Configuration {
                 outputSizeMax: limits.outputSizeMax),
             followerLagMax: limits.followerLagMax,
             drainGrace: drain.acceptFor + drain.grace,
-            adminToken: adminToken)
+            adminToken: secrets.adminToken,
+            accessToken: secrets.accessToken)
+    }
+
+    /// TLS of the data ports, where it is wanted.
+    func portTLS() throws -> PortTLS? {
+        guard let certFile = listen.certFile, let keyFile = listen.keyFile else { return nil }
+        do throws(PortTLSError) {
+            return try PortTLS(certificateFile: certFile, keyFile: keyFile, clientCAFile: listen.clientCAFile)
+        } catch {
+            throw CommandFailure("listen.\(error.key): \(error.file): not what TLS needs, in PEM, or not to be read")
+        }
     }
 
     func pipelineSettings() -> Pipeline.Settings {
@@ -47,7 +58,15 @@ extension Configuration {
                     PriceTable.Price(
                         inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
                         outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
-                }))
+                }),
+            lease: leaseSettings)
+    }
+
+    private var leaseSettings: LeaseSettings? {
+        guard lease.enabled else { return nil }
+        return LeaseSettings(
+            duration: lease.duration, stageTimeout: redis.timeout, publishInterval: lease.publishInterval,
+            publishQueueSizeMax: lease.publishQueueSizeMax)
     }
 
     /// Who answers paths that are not ours: the first upstream of the route that takes whatever it is.
@@ -55,7 +74,7 @@ extension Configuration {
         routeTable.forAnything.flatMap { route in upstreams.first { $0.name == route.upstreams.first } }
     }
 
-    func redisSettings(_ secrets: ConfigurationSecrets) -> RedisSettings? {
+    func redisSettings(_ secrets: ConfigurationSecrets) throws -> RedisSettings? {
         guard let url = redis.url else { return nil }
         return RedisSettings(
             url: url.text.revealed,
@@ -65,8 +84,11 @@ extension Configuration {
             connectionCount: redis.connections,
             valueSizeMax: redis.valueSizeMax,
             password: secrets.redisPassword,
+            sentinelUser: redis.sentinelUser,
+            sentinelPassword: secrets.sentinelPassword,
             tls: RedisSettings.TLSFiles(
-                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile))
+                caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile),
+            keyRing: try redis.keyRingFile.map(KeyRingFile.read))
     }
 }
 

@@ -109,7 +109,26 @@ struct LeaseMachineFollowingTests {
 
         let actions = machine.tick(at: Scene.at(5_500)).words
 
-        #expect(actions == ["unfollow", "fail: cut"])
+        #expect(actions.prefix(2) == ["unfollow", "fail: cut"])
+        #expect(!machine.isOver)
+        // Nobody is to follow the dead one any more: its lease is taken, and given back at once.
+        let taken = machine.replied(.leads(Scene.sight(), nil), at: Scene.at(5_501)).words
+        #expect(actions.count == 3 && actions[2].hasPrefix("steal"))
+        #expect(taken.count == 1 && taken[0].hasPrefix("abort"))
+        #expect(machine.isOver)
+    }
+
+    @Test("leaves the lease alone after a cut where somebody else has it by then")
+    func deadMidStreamAndReplaced() {
+        var machine = LeaseMachine.following()
+        _ = machine.hears(.chunks(first: 0, Scene.stream, [Scene.chunk("a")]), at: 1_000)
+        _ = machine.tick(at: Scene.at(5_010))
+        _ = machine.tick(at: Scene.at(5_500))
+
+        let actions = machine.replied(.follows(Scene.sight(9), nil), at: Scene.at(5_501)).words
+
+        #expect(actions == [])
+        #expect(machine.isOver)
     }
 
     @Test("follows the one who was faster, or the same one if it lives after all")

@@ -141,7 +141,7 @@ struct Scene: Sendable {
         _ clock: ManualClock, route: Route = Route(upstreams: ["sim"]), withStore: Bool = false,
         alwaysStreams: Bool = false, usageChunk: UsageChunk.Setting = .leave,
         settings: Pipeline.Settings = Pipeline.Settings(), bugs: Set<Pipeline.SeededBug> = [],
-        script: @escaping SimUpstream.Script
+        fleet: SimLeaseStore? = nil, script: @escaping SimUpstream.Script
     ) {
         self.clock = clock
         self.route = route
@@ -151,7 +151,8 @@ struct Scene: Sendable {
             name: "sim", weight: 1, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
         pipeline = Pipeline(
             l1: MemoryCache(sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics),
-            store: withStore ? store : nil, upstreams: UpstreamPool([member]), clock: clock, metrics: metrics,
+            store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member]), clock: clock,
+            metrics: metrics,
             settings: settings, bugs: bugs)
     }
 

@@ -32,16 +32,16 @@ final class ScriptedService: HTTPService, BinaryService {
         state.withLock { $0.remembered[Digest256(bytes: digest.bytes)] = body }
     }
 
-    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, from front: DataFront, at now: Instant) -> Served {
         let request: Request
         do throws(RequestError) {
             request = try Request(arrival, routes: Self.routes)
         } catch {
-            refused(since: now)
+            refused(at: front, since: now)
             return .failed(FailedReply(error))
         }
         if request.model == Self.refusedModel {
-            refused(since: now)
+            refused(at: front, since: now)
             return .failed(FailedReply(ErrorCode.noRoute))
         }
         if let recording = state.withLock({ $0.stored[request.model] }),
@@ -57,7 +57,7 @@ final class ScriptedService: HTTPService, BinaryService {
         guard let body = state.withLock({ $0.remembered[digest] }) else { return nil }
         var arrival = arrival
         arrival.body = body
-        return call(arrival, digest: digest, at: now)
+        return call(arrival, digest: digest, from: .binary, at: now)
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served {
@@ -67,7 +67,7 @@ final class ScriptedService: HTTPService, BinaryService {
         return .serve(.pass(request, to: nil), hidesCredential: false, timeout: nil, streams: false)
     }
 
-    func admits(adminToken: Secret?, accessToken: Secret?) -> Bool? {
+    func admits(adminToken: Secret?) -> Bool? {
         guard let adminToken else { return false }
         return adminToken.revealed == Self.adminToken ? true : nil
     }
@@ -92,12 +92,13 @@ final class ScriptedService: HTTPService, BinaryService {
         return PlainHit(stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage)
     }
 
-    func refused(since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }
+    func refused(at front: DataFront, since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }
+    func tokenFailed(from address: String, at now: Instant) {}
     func lagged() { state.withLock { $0.counts.lagged += 1 } }
 
     static let provenance = Provenance(result: .l1Hit, age: .seconds(12), remaining: .seconds(3_588))
 
-    private static func answer(_ recording: Recording, at now: Instant) -> StoredAnswer {
+    static func answer(_ recording: Recording, at now: Instant) -> StoredAnswer {
         let answer = Answer(
             recording: recording, model: "", createdAt: WallTime(milliseconds: 0), generationTime: .seconds(1),
             usage: nil, ttl: .seconds(3_600), staleTTL: .zero)

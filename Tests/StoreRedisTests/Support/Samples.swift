@@ -1,10 +1,15 @@
 import SamovarCore
 
+@testable import SamovarStoreRedis
+
 /// Keys and answers for tests, told apart by a number.
 enum Sample {
     static func key(_ number: Int) -> RequestKey {
         RequestKey(bytes: (0..<32).map { UInt8(truncatingIfNeeded: number &* 31 &+ $0 &* 7 &+ number >> 8) })
     }
+
+    /// What belongs to a key, under the prefix that is the default.
+    static func name(_ number: Int) -> RequestNames { KeyName(keyPrefix: "samovar:").names(key(number)) }
 
     static func answer(
         _ number: Int = 0, ttl: Duration = .seconds(3_600), staleTTL: Duration = .seconds(60),

@@ -30,6 +30,21 @@ struct ListenAddressTests {
         #expect(complaints[0].hasPrefix("samovar.yaml:2: listen.http: "))
         #expect(complaints[0].contains("can be reached from other machines"))
         #expect(complaints[0].contains("listen on 127.0.0.1, [::1], localhost or unix:/path"))
+        let admin = ConfigurationText("listen:\n  cert_file: /c\n  key_file: /k\n  admin: \"\(text)\"").complaints
+        #expect(admin.count == 1)
+        #expect(admin.first?.hasPrefix("samovar.yaml:4: listen.admin: ") == true)
+    }
+
+    @Test("an address that other machines can reach is taken with TLS and a token or an authority, and not without")
+    func guarded() throws {
+        let tls = "listen: {http: \"0.0.0.0:1\", cert_file: /c, key_file: /k"
+        let open = try ConfigurationText("\(tls)}").read()
+        let refused = #expect(throws: ConfigurationErrors.self) { try open.secrets(environment: [:]) }
+        #expect(refused?.description.contains("listen.http: '0.0.0.0:1' can be reached from other machines") == true)
+        #expect(refused?.description.contains("SAMOVAR_ACCESS_TOKEN") == true)
+        #expect(try open.secrets(environment: ["SAMOVAR_ACCESS_TOKEN": "t"]).accessToken?.revealed == "t")
+        let known = try ConfigurationText("\(tls), client_ca_file: /a}").read()
+        #expect(try known.secrets(environment: [:]).accessToken == nil)
     }
 
     @Test(

@@ -1,0 +1,123 @@
+import SamovarCore
+import SamovarEngine
+
+/// Keeping the lease and giving it back: RENEW, COMMIT, ABORT; and PURGE.
+extension RedisStore {
+    public func renew(_ key: RequestKey, for attempt: AttemptID) async -> RenewReply {
+        let names = keyName.names(key)
+        let call = LeaseScripts.renew.call(
+            keys: [names.lease, names.followers(attempt)],
+            [Array(attempt.hexadecimal.utf8), LeaseLimits.leaseLife.argument])
+        let code: Int64? = await run(call, names) { Self.code($0, 0...2) }?.0
+        switch code {
+        case nil: return .unavailable
+        case 0: return .lost
+        default: return .renewed(isFollowed: code == 2)
+        }
+    }
+
+    public func commit(
+        _ key: RequestKey, for attempt: AttemptID, _ answer: Answer?, end: PublishedEntry?
+    ) async -> CommitReply {
+        let names = keyName.names(key)
+        let value = answer.flatMap { storable($0, key) }
+        let (entry, place) = lastEntry(key, attempt, end)
+        let call = LeaseScripts.commit.call(
+            keys: [names.lease, names.answer, names.stream(attempt)],
+            [Array(attempt.hexadecimal.utf8), value?.bytes ?? [], value?.life.argument ?? []] + appended(entry))
+        guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return .unavailable }
+        let gates = primaries.gates(at: names.answer)
+        if let refused = ending.refused { gates.refusedForLease(refused) }
+        switch ending.code {
+        case 0:
+            // Those who follow it may still be told how it ends.
+            counters.leases.lostCommits.add(1)
+            return .lost
+        case 1:
+            publications.forget(attempt)
+            if value != nil { counters.written.add(1) }
+            if ending.refused == nil { gates.wroteForLease() }
+            return .stored
+        default:
+            counters.errors.add(1)
+            return .unavailable
+        }
+    }
+
+    public func abort(_ key: RequestKey, for attempt: AttemptID, _ entry: PublishedEntry?) async {
+        let names = keyName.names(key)
+        let (entry, place) = lastEntry(key, attempt, entry)
+        publications.forget(attempt)
+        let call = LeaseScripts.abort.call(
+            keys: [names.lease, names.stream(attempt)], [Array(attempt.hexadecimal.utf8)] + appended(entry))
+        guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return }
+        if let refused = ending.refused { primaries.gates(at: names.answer).refusedForLease(refused) }
+    }
+
+    public func purge(_ key: RequestKey) async -> Bool {
+        let names = keyName.names(key)
+        let command = [Array("UNLINK".utf8), names.answer, names.lease]
+        let deadline = clock.now.advanced(by: settings.timeout)
+        let purged: (Int64, RedisClient.Exchange)? = await primaries.gates(at: names.answer).pass {
+            await primaries.send([command], at: names.answer, deadline: deadline, isForCaller: false)
+        } read: { replies in
+            Self.code(replies[0], 0...2)
+        }
+        return purged != nil
+    }
+
+    // MARK: Pieces
+
+    /// How COMMIT and ABORT ended.
+    private struct Ending {
+        let code: Int64
+        /// What of it was refused.
+        let refused: ServerError?
+
+        init?(_ reply: RESPValue) {
+            guard case .array(let parts) = reply, parts.count == 2, let code = RedisStore.code(parts[0], 0...2) else {
+                return nil
+            }
+            self.code = code
+            switch parts[1] {
+            case .null: refused = nil
+            case .bulk(let line): refused = ServerError(line: line)
+            default: return nil
+            }
+        }
+    }
+
+    private static func code(_ reply: RESPValue, _ range: ClosedRange<Int64>) -> Int64? {
+        guard case .integer(let code) = reply, range.contains(code) else { return nil }
+        return code
+    }
+
+    /// Runs a script once, whoever goes away: the lease is to be given back.
+    private func run<Value>(
+        _ call: ScriptCall, _ names: RequestNames, at place: RedisClient.Place? = nil, read: (RESPValue) -> Value?
+    ) async -> (Value, RedisClient.Exchange)? {
+        let deadline = clock.now.advanced(by: settings.timeout)
+        return await primaries.gates(at: names.answer).pass {
+            await primaries.run(
+                call, at: names.answer, deadline: deadline, on: .preferably(place), isForCaller: false)
+        } read: { replies in
+            read(replies[0])
+        }
+    }
+
+    /// The answer's bytes and how long they live; nil where it is not to be written.
+    private func storable(_ answer: Answer, _ key: RequestKey) -> (bytes: [UInt8], life: Duration)? {
+        counters.sets.add(1)
+        guard StoredValue.size(of: answer) <= settings.valueSizeMax else {
+            counters.tooLarge.add(1)
+            return nil
+        }
+        let life = answer.remaining(at: clock.wallNow)
+        guard life.milliseconds > 0 else { return nil }
+        return (StoredValue.encode(answer, for: key, seal: seal), life)
+    }
+
+    private func appended(_ entry: [UInt8]?) -> [[UInt8]] {
+        [entry ?? [], Array(String(LeaseLimits.streamEntryMax).utf8), LeaseLimits.streamLife.argument]
+    }
+}
