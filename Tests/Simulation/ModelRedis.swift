@@ -29,7 +29,7 @@ struct ModelRedis {
     }
 
     struct Stream {
-        let name: UInt64
+        let name: AttemptID
         var entries: [Sealed] = []
         var interest: [(pod: PodID, until: Int64)] = []
     }
@@ -221,13 +221,17 @@ struct ModelRedis {
         if cells[key].takeovers > 0, cells[key].takeoversUntil <= now { cells[key].takeovers = 0 }
     }
 
+    private func streamName(of attempt: AttemptID) -> AttemptID {
+        bug == .sharedStream ? AttemptID(high: 0, low: 0) : attempt
+    }
+
     private func stream(_ key: Int, _ attempt: AttemptID) -> Int? {
-        let name = bug == .sharedStream ? 0 : attempt.high
+        let name = streamName(of: attempt)
         return cells[key].streams.firstIndex { $0.name == name }
     }
 
     private mutating func create(_ key: Int, _ attempt: AttemptID) -> Int {
-        cells[key].streams.append(Stream(name: bug == .sharedStream ? 0 : attempt.high))
+        cells[key].streams.append(Stream(name: streamName(of: attempt)))
         return cells[key].streams.count - 1
     }
 }
