@@ -81,6 +81,7 @@ struct ClusterTests {
 
         #expect(foundCount == 250 && removed == nil && ping != nil)
         #expect(status.errorCount == 0 && status.breakerState == .closed && status.connectCount == 6)
+        #expect(status.topology.movedCount == 0)
         let counts = sizes.map { size -> Int64 in
             if case .integer(let count)? = size { count } else { 0 }
         }
