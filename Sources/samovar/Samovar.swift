@@ -17,6 +17,6 @@ struct Samovar: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Serve.self, Ask.self, Warm.self, StatsCommand.self, Explain.self, ConfigCommand.self,
+            Serve.self, Ask.self, Warm.self, StatsCommand.self, Explain.self, Bench.self, ConfigCommand.self,
         ])
 }

@@ -82,6 +82,7 @@ extension Schedule {
         }
         redis.expire(flights[command.flight].key, at: now)
         watchLease(flights[command.flight].key, nil)
+        beatAt = redis.cells[flights[command.flight].key].beatAt
         commands[number].outcome = execute(command)
         watchLease(flights[command.flight].key, command)
         if now > command.sentAt + Self.commandTimeout { flights[command.flight].lateAt = now }

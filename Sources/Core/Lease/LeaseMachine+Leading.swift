@@ -125,7 +125,7 @@ extension LeaseMachine {
             guard !hasToldEnd else { return [] }
             publication.open(at: now)
             return settle(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .following, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .over: return []
         }
     }
 
@@ -140,7 +140,7 @@ extension LeaseMachine {
         switch phase {
         case .calling: return publish(at: now)
         case .ending: return settle(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .following, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .over: return []
         }
     }
 

@@ -30,9 +30,11 @@ extension RedisStore {
         if let refused = ending.refused { gates.refusedForLease(refused) }
         switch ending.code {
         case 0:
+            // Those who follow it may still be told how it ends.
             counters.leases.lostCommits.add(1)
             return .lost
         case 1:
+            publications.forget(attempt)
             if value != nil { counters.written.add(1) }
             if ending.refused == nil { gates.wroteForLease() }
             return .stored
@@ -45,6 +47,7 @@ extension RedisStore {
     public func abort(_ key: RequestKey, for attempt: AttemptID, _ entry: PublishedEntry?) async {
         let names = keyName.names(key)
         let (entry, place) = lastEntry(key, attempt, entry)
+        publications.forget(attempt)
         let call = LeaseScripts.abort.call(
             keys: [names.lease, names.stream(attempt)], [Array(attempt.hexadecimal.utf8)] + appended(entry))
         guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return }

@@ -68,7 +68,8 @@ extension RedisStore {
     }
 
     /// One question within the budget: half of it for the first try, the rest for one more on another connection, where
-    /// the first one's reply got lost. Both are for the same attempt, so the second finds what the first has done.
+    /// the first one's reply got lost. Both are for the same attempt, so the second finds what the first has done. Who
+    /// is cancelled is told all the same: it may have a lease to give back.
     private func ask(
         _ wish: Wish, _ names: RequestNames, _ needed: Duration?, _ deadline: Instant, on way: RedisClient.Way = .any
     ) async -> (TakeReply, RedisClient.Exchange)? {
@@ -76,9 +77,11 @@ extension RedisStore {
         return await primaries.gates(at: names.answer).pass {
             let now = clock.now
             let half = min(deadline, now.advanced(by: settings.timeout / 2))
-            let first = await primaries.run(call, at: names.answer, deadline: half, on: way)
+            let first = await primaries.run(
+                call, at: names.answer, deadline: half, on: way, isForCaller: false)
             guard first.isLost else { return first }
-            return await primaries.run(call, at: names.answer, deadline: deadline, on: .besides(first))
+            return await primaries.run(
+                call, at: names.answer, deadline: deadline, on: .besides(first), isForCaller: false)
         } read: { replies in
             TakeReply(replies[0], to: wish.attempt, canHit: needed != nil)
         }
