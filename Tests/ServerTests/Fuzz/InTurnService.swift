@@ -12,7 +12,7 @@ struct InTurnService: HTTPService, BinaryService {
     private static let routes = RouteTable(routes: [Route()])
     private static let failure = FailedReply(ErrorCode.noRoute)
 
-    func call(_ arrival: Request.Arrival, digest: Digest256?, at now: Instant) -> Served {
+    func call(_ arrival: Request.Arrival, digest: Digest256?, from front: DataFront, at now: Instant) -> Served {
         if let digest, let body = arrival.body, Digest256(of: body) != digest { return .failed(.digestMismatch) }
         do throws(RequestError) {
             let request = try Request(arrival, routes: Self.routes)
@@ -28,7 +28,7 @@ struct InTurnService: HTTPService, BinaryService {
         guard digest.bytes[0] & 1 == 0 else { return nil }
         var arrival = arrival
         arrival.body = Sample.question("m", stream: digest.bytes[0] & 2 != 0)
-        return call(arrival, digest: nil, at: now)
+        return call(arrival, digest: nil, from: .binary, at: now)
     }
 
     func recallPlain(
@@ -42,7 +42,7 @@ struct InTurnService: HTTPService, BinaryService {
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served { .failed(Self.failure) }
-    func admits(adminToken: Secret?, accessToken: Secret?) -> Bool? { adminToken != nil }
+    func admits(adminToken: Secret?) -> Bool? { adminToken != nil }
     func order(_ order: Order, at now: Instant) -> Served { .failed(Self.failure) }
 
     func facts(_ request: Request, _ provenance: Provenance, since startedAt: Instant) -> SamovarServer.AnswerFacts {
@@ -51,6 +51,7 @@ struct InTurnService: HTTPService, BinaryService {
             key: nil, startedAt: startedAt)
     }
 
-    func refused(since startedAt: Instant) {}
+    func refused(at front: DataFront, since startedAt: Instant) {}
+    func tokenFailed(from address: String, at now: Instant) {}
     func lagged() {}
 }

@@ -128,7 +128,8 @@ final class ServedPeer: ReplyPort, @unchecked Sendable {
             hangUpCount += 1
         }
         while handoverCount < connection.handovers.count {
-            let exchange = Exchange(connection.handovers[handoverCount], lane: lane, port: self)
+            let exchange = Exchange(
+                connection.handovers[handoverCount], at: .binary, lane: lane, port: self)
             handoverCount += 1
             exchanges[exchange.handover.number] = exchange
             made.append(WeakExchange(exchange: exchange))

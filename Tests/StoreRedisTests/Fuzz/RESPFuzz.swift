@@ -13,16 +13,16 @@ public func fuzzRESP(_ bytes: [UInt8]) throws(BrokenPromise) {
     _ = try hear([bytes[...]], replySizeMax: 48)
 }
 
-private struct Heard: Hashable {
+private struct HeardReplies: Hashable {
     var replies: [RESPValue] = []
     var error: ProtocolError?
 }
 
 private func hear(
     _ pieces: [ArraySlice<UInt8>], replySizeMax: Int = 1 << 20
-) throws(BrokenPromise) -> Heard {
+) throws(BrokenPromise) -> HeardReplies {
     var reader = RESPReader(replySizeMax: replySizeMax)
-    var heard = Heard()
+    var heard = HeardReplies()
     do throws(ProtocolError) {
         for piece in pieces {
             for start in stride(from: piece.startIndex, to: piece.endIndex, by: RESPReader.feedSizeMax) {
