@@ -70,7 +70,9 @@ final class ClusterScout: Scout {
                 retirement.addTask { await Primaries.shutdown(retired) }
                 return true
             } catch {
-                note(address, error.description, needsOperator: true)
+                // A map with holes may be whole a little later; one that is not shown stays so.
+                let needsOperator = if case .refused = error { true } else { false }
+                note(address, error.description, needsOperator: needsOperator)
                 return false
             }
         }

@@ -81,6 +81,7 @@ struct ClusterTests {
 
         #expect(foundCount == 250 && removed == nil && ping != nil)
         #expect(status.errorCount == 0 && status.breakerState == .closed && status.connectCount == 6)
+        #expect(status.topology.movedCount == 0)
         let counts = sizes.map { size -> Int64 in
             if case .integer(let count)? = size { count } else { 0 }
         }
@@ -266,6 +267,27 @@ struct ClusterTests {
 
         #expect(exchange.outcome == .failure(.sentOn))
         #expect(counts.askCount == 1)
+    }
+
+    @Test("a store that starts before its cluster goes on without it, says so once, and joins it when it is there")
+    func absent() async throws {
+        let ports = try (0..<2).map { _ in try ClusterFleet.port() }
+        let store = try RedisStore.forTest(.patient("redis+cluster://127.0.0.1:\(ports[1])"), clock: clock, log: log)
+        await log.wait(for: "redis: no primary found yet")
+        while store.status().breakerState == .closed { _ = await store.get(Sample.key(1)) }
+        let fleet = try await ClusterFleet(primaryCount: 2, ports: ports)
+        let answer = answer(1)
+        try await until {
+            await store.set(Sample.key(1), answer)
+            return same(await store.get(Sample.key(1))?.answer, answer)
+        }
+        let status = store.status()
+        await store.shutdown()
+        fleet.stop()
+
+        #expect(status.breakerState == .closed && status.topology.primaryCount == 2)
+        #expect(log.count(containing: "redis: no primary found yet") == 1)
+        #expect(log.count(containing: "redis: down") == 1 && log.count(containing: "redis: back") == 1)
     }
 
     @Test("nodes that are none, say nonsense or are not there are passed over for the next one in the url")

@@ -165,9 +165,9 @@ struct SentinelTests {
             .patient("redis+sentinel://127.0.0.1:\(sentinel.port)/main"), clock: DullClock(), log: log)
         _ = await store.connected()
         try await until { sentinel.listenerCount > 0 }
-        sentinel.answer(naming(new))
-        // Of no interest to us, so it is not asked.
+        // Of no interest to us.
         sentinel.tell("other 127.0.0.1 1 127.0.0.1 2")
+        sentinel.answer(naming(new))
         sentinel.tell("main 127.0.0.1 \(old.port) 127.0.0.1 \(new.port)")
         await log.wait(for: "redis: primary is now 127.0.0.1:\(new.port)")
         try await write(1, store)

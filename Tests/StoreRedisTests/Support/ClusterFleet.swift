@@ -18,11 +18,12 @@ final class ClusterFleet: Sendable {
     /// Belongs to the cluster, and keeps no slot.
     let spare: Node?
 
-    init(primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, arguments: [String] = [])
-        async throws
-    {
+    init(
+        primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, ports: [Int]? = nil,
+        arguments: [String] = []
+    ) async throws {
         let count = primaryCount * (hasReplicas ? 2 : 1) + (hasSpare ? 1 : 0)
-        let plan = try (0..<count).map { (Self.identifier($0), try Self.port(), $0) }
+        let plan = try (0..<count).map { (Self.identifier($0), try ports?[$0] ?? Self.port(), $0) }
         let nodes = try plan.map { identifier, port, _ in
             let directory = try TemporaryDirectory()
             try write(Self.file(plan, primaryCount, hasReplicas, own: identifier), to: "\(directory.path)/nodes.conf")
