@@ -150,7 +150,9 @@ struct Scene: Sendable {
         let member = UpstreamPool.Member(
             name: "sim", weight: 1, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
         pipeline = Pipeline(
-            l1: MemoryCache(sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics),
+            l1: MemoryCache(
+                sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics,
+                naming: fleet.map { fleet in { fleet.name(of: $0) } }),
             store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member]), clock: clock,
             metrics: metrics,
             settings: settings, bugs: bugs)

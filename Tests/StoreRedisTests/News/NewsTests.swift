@@ -64,7 +64,7 @@ struct NewsTests {
         scene.alice.announce(attempt(1)) { bell.ring() }
         _ = await scene.alice.news.listens()
         await scene.admin.command("CLIENT", "KILL", "TYPE", "pubsub")
-        while await publish(scene, [UInt8](repeating: 0, count: 200_000)) != .integer(1) { await Task.yield() }
+        while await publish(scene, [UInt8](repeating: 0, count: 2_000_000)) != .integer(1) { await Task.yield() }
         while bell.ringCount == 0 {
             _ = await publish(scene, Array(attempt(1).hexadecimal.utf8))
             await Task.yield()
