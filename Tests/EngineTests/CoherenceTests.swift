@@ -144,12 +144,12 @@ struct CoherenceTests {
                 pods.fleet.setDown(true)
                 pods.stores[0].deafen()
                 pods.stores[0].noticesLoss()
-                let action = await pods.scenes[0].pipeline.invalidate(.tenant(.listener("default")))
+                let action = await pods.scenes[0].pipeline.invalidate(.tenant(pods.scenes[0].request().tenant))
                 pods.fleet.setDown(false)
                 pods.stores[0].reconnect()
                 await Self.pass(10, clock)
                 // Its own restoring is a change that the other one hears of.
-                pods.fleet.tell(.generation(.tenant(.listener("default"))))
+                pods.fleet.tell(.generation(.tenant(pods.scenes[0].request().tenant)))
                 await Self.pass(100, clock)
                 var got: [Scene.Got] = []
                 for scene in pods.scenes { got.append(await scene.ask(scene.request())) }
@@ -161,9 +161,15 @@ struct CoherenceTests {
     }
 
     /// What was asked and what was invalidated, with when.
-    private struct Diary {
-        var answers: [(askedAt: Instant, callAt: Instant)] = []
-        var invalidations: [Instant] = []
+    private final class Diary: Sendable {
+        typealias Answered = (askedAt: Instant, callAt: Instant)
+        private let lines = Mutex((answers: [Answered](), invalidations: [Instant]()))
+
+        var answers: [Answered] { lines.withLock { $0.answers } }
+        var invalidations: [Instant] { lines.withLock { $0.invalidations } }
+
+        func answered(_ askedAt: Instant, _ callAt: Instant) { lines.withLock { $0.answers.append((askedAt, callAt)) } }
+        func invalidated(at instant: Instant) { lines.withLock { $0.invalidations.append(instant) } }
     }
 
     /// How long a message and what follows from it may take.
@@ -177,7 +183,7 @@ struct CoherenceTests {
             let pods = Pods(clock, count: 2) { _, _ in
                 SimUpstream.answer("\(clock.now.nanoseconds)", after: .milliseconds(executor.random(1...200)))
             }
-            let diary = Mutex(Diary())
+            let diary = Diary()
             try await pods.running {
                 await withTaskGroup(of: Void.self) { group in
                     for number in 0..<40 {
@@ -190,7 +196,7 @@ struct CoherenceTests {
                             guard case .answered(let text, _) = await scene.ask(request), let call = Int64(text) else {
                                 return
                             }
-                            diary.withLock { $0.answers.append((askedAt, Instant(nanoseconds: call))) }
+                            diary.answered(askedAt, Instant(nanoseconds: call))
                         }
                     }
                     for _ in 0..<4 {
@@ -203,12 +209,12 @@ struct CoherenceTests {
                                 which < 3
                                 ? await scene.pipeline.invalidate(request.scopes[which])
                                 : await scene.pipeline.invalidate(request.key)
-                            diary.withLock { $0.invalidations.append(clock.now) }
+                            diary.invalidated(at: clock.now)
                         }
                     }
                 }
             }
-            return diary.withLock { $0 }
+            return diary
         }
         #expect(diary.answers.count == 40)
         for answer in diary.answers {
