@@ -120,6 +120,11 @@ extension Pipeline {
         /// Whether the other processes are told. False: the second cache did not answer, and they serve what they have
         /// by its own lifetime.
         public let isShared: Bool
+
+        public init(count: Int, isShared: Bool) {
+            self.count = count
+            self.isShared = isShared
+        }
     }
 
     /// Makes the answer under the key unusable in both caches, and whatever is under way for it.

@@ -6,7 +6,7 @@ import SamovarWire
 ///
 ///     {"body": {…}, "kind": "chat"}      one request; kind: chat (if not said), completions, embeddings or models
 ///     {"key": "<64 hex digits>"}         one request, by its key, as `samovar explain` prints it
-///     {"namespace": "n", "tenant": "t"}  tenant: a listener's (if not said, the one that is configured)
+///     {"namespace": "n", "tenant": "t"}  tenant: a listener's; if not said: of callers without a credential of their own
 ///     {"model": "m"}                     as it stands in requests, for all tenants
 ///     {"tenant": "t"}                    a listener's
 enum Invalidation: Sendable {
@@ -112,7 +112,14 @@ extension AdminSource {
             }
         case .key(let key): return await pipeline.invalidate(key)
         case .namespace(let name, let tenant):
-            return await pipeline.invalidate(.namespace(name, of: .listener(tenant ?? routes.listenerTenant)))
+            let tenants = tenant.map { [Tenant.listener($0)] } ?? routes.tenants(authorization: nil)
+            var (count, isShared) = (0, true)
+            for tenant in tenants {
+                let action = await pipeline.invalidate(.namespace(name, of: tenant))
+                count += action.count
+                isShared = isShared && action.isShared
+            }
+            return Pipeline.InvalidateAction(count: count, isShared: isShared)
         case .model(let name): return await pipeline.invalidate(.model(name))
         case .tenant(let name): return await pipeline.invalidate(.tenant(.listener(name)))
         }

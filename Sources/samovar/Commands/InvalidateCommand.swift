@@ -31,7 +31,7 @@ struct InvalidateCommand: AsyncParsableCommand {
     @Option(help: "One request, by its key: 64 hex digits.")
     var key: String?
 
-    @Option(help: "All of one namespace, of --tenant or of the sidecar's own.")
+    @Option(help: "All of one namespace, of --tenant or of callers without a credential of their own.")
     var namespace: String?
 
     @Option(help: "All that was asked of one model, by all tenants.")
