@@ -12,6 +12,10 @@ public final class Answer: Sendable {
     public let usage: Usage?
     public let ttl: Duration
     public let staleTTL: Duration
+    /// What it was made under; invalidating one of its scopes makes it unusable.
+    public let generations: Generations
+    /// Which value of the shared cache it was read from; nil: made here.
+    public let identity: ValueIdentity?
 
     public init(
         recording: Recording,
@@ -20,7 +24,9 @@ public final class Answer: Sendable {
         generationTime: Duration,
         usage: Usage?,
         ttl: Duration,
-        staleTTL: Duration
+        staleTTL: Duration,
+        generations: Generations = Generations(),
+        identity: ValueIdentity? = nil
     ) {
         self.recording = recording
         self.model = model
@@ -29,6 +35,8 @@ public final class Answer: Sendable {
         self.usage = usage
         self.ttl = ttl
         self.staleTTL = staleTTL
+        self.generations = generations
+        self.identity = identity
     }
 
     /// How long it lives from `createdAt`: fresh, then stale.

@@ -57,6 +57,16 @@ public struct RouteTable: Sendable {
         return authorization.map { Tenant(authorization: $0.revealed) } ?? .anonymous
     }
 
+    /// Everybody whom this caller may be, over all routes: mostly it is one. In file order.
+    public func tenants(authorization: Secret?) -> [Tenant] {
+        var tenants: [Tenant] = []
+        for route in routes {
+            let tenant = tenant(for: route, authorization: authorization)
+            if !tenants.contains(tenant) { tenants.append(tenant) }
+        }
+        return tenants
+    }
+
     func tenant(for route: Route, authorization: Secret?) -> Tenant {
         switch route.credential {
         case .configured: table.listener

@@ -51,10 +51,13 @@ final class Flights: Sendable {
     /// - Parameters:
     ///   - mustBeNew: never a flight that began before this call (`no-cache`).
     ///   - lane: where a new flight is flown.
-    func join(_ request: Request, mustBeNew: Bool, lane: Int) throws(Failure) -> Seat {
+    ///   - since: never one that began before: it may not have heard that it was invalidated.
+    func join(
+        _ request: Request, mustBeNew: Bool, lane: Int, since: Instant = .zero
+    ) throws(Failure) -> Seat {
         let key: RequestKey? = if case .alone = request.sharing { nil } else { request.key }
         let joined = state.withLock { state -> Result<(Seat, Takeoff?), Failure> in
-            if let key, !mustBeNew, let flight = state.board.flight(for: key) {
+            if let key, !mustBeNew, let flight = state.board.flight(for: key), flight.startedAt >= since {
                 switch flight.join(ttl: request.controls.ttl) {
                 case .joined(let follower):
                     return .success((Seat(flight: flight, follower: follower, isLeader: false), nil))
@@ -92,11 +95,14 @@ final class Flights: Sendable {
     }
 
     /// What is under way for this key is for those who are on it: nobody joins, and nothing is kept.
-    func invalidate(_ key: RequestKey) {
-        let flying = state.withLock { state in
-            let flying = state.flying.values.filter { $0.flight.request.key == key }
+    func invalidate(_ key: RequestKey) { invalidate { $0.request.key == key } }
+
+    /// The same for all flights for which this is so. O(flights); `isIt` is asked outside of the lock.
+    func invalidate(where isIt: (SharedFlight) -> Bool) {
+        let flying = state.withLock { Array($0.flying.values) }.filter { isIt($0.flight) }
+        guard !flying.isEmpty else { return }
+        state.withLock { state in
             for takeoff in flying { state.board.unlist(takeoff.ticket) }
-            return flying
         }
         for takeoff in flying { takeoff.flight.invalidate() }
     }

@@ -14,14 +14,18 @@ extension Pipeline {
     /// Puts what a flight has brought into L1, and counts what is not kept.
     func keep(_ outcome: AttemptLog.Outcome, of flight: SharedFlight) -> Kept {
         if flight.isInvalidated, case .whole = outcome { return notStored(.invalidated, flight.request) }
-        let kept = keep(outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt)
+        let kept = keep(
+            outcome, of: flight.request, ttlMax: flight.ttlMax, since: flight.startedAt, under: flight.generations)
         // Invalidated between our look and the cache: then nobody else takes it out.
         if flight.isInvalidated { l1.remove(flight.request.key) }
         return kept
     }
 
     /// Puts a complete answer into L1, and counts one that is not kept.
-    func keep(_ outcome: AttemptLog.Outcome, of request: Request, ttlMax: Duration?, since startedAt: Instant) -> Kept {
+    func keep(
+        _ outcome: AttemptLog.Outcome, of request: Request, ttlMax: Duration?, since startedAt: Instant,
+        under generations: Generations
+    ) -> Kept {
         let whole: AttemptLog.Whole
         switch outcome {
         case .failed(let failure): return notStored(NotStoredReason(failure), request)
@@ -40,10 +44,26 @@ extension Pipeline {
         let answer = Answer(
             recording: whole.recording, model: whole.model ?? request.model, createdAt: clock.wallNow,
             generationTime: startedAt.duration(to: now), usage: whole.usage, ttl: ttl,
-            staleTTL: request.route.staleTTL)
+            staleTTL: request.route.staleTTL, generations: generations)
         // L1 before the flight lands: whoever misses the flight must find the answer.
-        l1.set(request.key, StoredAnswer(answer, bornAt: now))
+        let suspect = l1.set(request.key, StoredAnswer(answer, bornAt: now), since: startedAt)
+        checked(request.key, answer, suspect)
         return .stored(answer)
+    }
+
+    /// Keeps what came from L2, if nothing is known against it.
+    ///
+    /// - Parameter startedAt: when the look for it began, or what it was looked up for.
+    func fill(_ key: RequestKey, _ stored: StoredAnswer, since startedAt: Instant) {
+        guard coherence.allows(stored.answer.generations) else { return }
+        checked(key, stored.answer, l1.fill(key, stored, since: startedAt))
+    }
+
+    /// What was heard while the answer was on its way into L1.
+    private func checked(_ key: RequestKey, _ answer: Answer, _ suspect: UInt64?) {
+        // Learned between the look into the book and the cache: then nobody else takes it out.
+        if !coherence.allows(answer.generations) { l1.remove(key) }
+        if let suspect { coherence.suspect(suspect) }
     }
 
     private func notStored(_ reason: NotStoredReason, _ request: Request) -> Kept {
@@ -70,6 +90,7 @@ extension Pipeline {
         let limits = settings.withLock { $0.flightLimits.answer }
         let attempt = Attempt(request: request, form: form, includeUsage: false, limits: limits)
         let startedAt = clock.now
+        let generations = await coherence.generations(for: request)
         let log = AttemptLog(attempt, startedAt: startedAt)
         do throws(Failure) {
             try await given.attempt(attempt, for: log.caller) { [clock] event throws(Failure) in
@@ -84,7 +105,7 @@ extension Pipeline {
         }
         let outcome = log.finish()
         if case .failed(let failure) = outcome { return .failed(failure) }
-        switch keep(outcome, of: request, ttlMax: ttlMax, since: startedAt) {
+        switch keep(outcome, of: request, ttlMax: ttlMax, since: startedAt, under: generations) {
         case .notStored(let reason): return .notStored(reason)
         case .stored(let answer):
             await store?.set(request.key, answer)
@@ -92,11 +113,50 @@ extension Pipeline {
         }
     }
 
-    /// Makes the answer under the key unusable in both caches. Returns how many entries of this process are gone.
-    public func invalidate(_ key: RequestKey) async -> Int {
+    /// What became of an invalidation.
+    public struct InvalidateAction: Hashable, Sendable {
+        /// Entries of this process's memory that are gone.
+        public let count: Int
+        /// Whether the other processes are told. False: the second cache did not answer, and they serve what they have
+        /// by its own lifetime.
+        public let isShared: Bool
+
+        public init(count: Int, isShared: Bool) {
+            self.count = count
+            self.isShared = isShared
+        }
+    }
+
+    /// Makes the answer under the key unusable in both caches, and whatever is under way for it.
+    public func invalidate(_ key: RequestKey) async -> InvalidateAction {
+        metrics.invalidations[.key].add(1)
         // Flights first, which would keep what they bring; then L2, or a look-up in between would bring it back to L1.
         invalidateFlights(of: key)
-        if let leases = store as? any LeaseStore { _ = await leases.purge(key) } else { await store?.remove(key) }
-        return l1.remove(key) ? 1 : 0
+        var isShared = true
+        if let leases = store as? any LeaseStore {
+            isShared = await leases.purge(key)
+        } else {
+            await store?.remove(key)
+        }
+        // A look-up that began before comes to L1 later: it is looked at when it does.
+        if let name = l1.naming?(key) { _ = l1.hear(name, at: clock.now) }
+        return InvalidateAction(count: l1.remove(key) ? 1 : 0, isShared: isShared)
+    }
+
+    /// Makes all answers of the scope unusable in both caches, and whatever is under way there: no names are listed,
+    /// the scope's generation is raised.
+    public func invalidate(_ scope: Scope) async -> InvalidateAction {
+        metrics.invalidations[InvalidationTarget(scope.kind)].add(1)
+        return await coherence.invalidate(scope)
+    }
+}
+
+extension InvalidationTarget {
+    init(_ kind: Scope.Kind) {
+        switch kind {
+        case .tenant: self = .tenant
+        case .namespace: self = .namespace
+        case .model: self = .model
+        }
     }
 }

@@ -7,10 +7,17 @@ import SamovarCore
 final class LeasedFlight: Sendable {
     private typealias Action = LeaseMachine.Action
 
+    /// What takes its time.
+    private enum Step {
+        case action(Action)
+        /// Nobody elsewhere is to begin to follow what was invalidated.
+        case release
+    }
+
     private struct State {
         var machine: LeaseMachine
         /// What waits for a task.
-        var steps: [Action] = []
+        var steps: [Step] = []
         var sleeper: CheckedContinuation<Void, Never>?
         var alarmAt = Instant.never
         var following: Following?
@@ -24,7 +31,12 @@ final class LeasedFlight: Sendable {
         let call: @Sendable (SharedFlight, @escaping AttemptDriver.Observer) async -> (LeaseMachine.Ended, Answer?)
         /// Nobody may join any more: the answer is found in a cache, or there is none.
         let unlist: @Sendable () -> Void
-        let l1: MemoryCache
+        /// Keeps an answer from the store in L1.
+        let fill: @Sendable (StoredAnswer) -> Void
+        /// What this flight has put into L1 is not to stay there.
+        let drop: @Sendable () -> Void
+        /// Whether an answer from the store may be used.
+        let allows: @Sendable (StoredAnswer) -> Bool
         let metrics: Metrics
         let clock: any MonotonicClock
         let store: any LeaseStore
@@ -67,6 +79,7 @@ final class LeasedFlight: Sendable {
                 machine.invalidated()
                 return []
             }
+            self?.queue(.release)
         }
         await withDiscardingTaskGroup { working in
             event { $0.begin(at: $1) }
@@ -108,16 +121,17 @@ final class LeasedFlight: Sendable {
     private func perform(_ actions: [Action]) {
         for action in actions {
             switch action {
-            case .acquire, .steal, .renew, .publish, .commit, .abort, .set, .keepFollowing, .call: queue(action)
+            case .acquire, .steal, .renew, .publish, .commit, .abort, .set, .keepFollowing, .call:
+                queue(.action(action))
             case .announce:
                 around.store.announce(attempt) { [weak self] in self?.event { $0.interested(at: $1) } }
             case .withdraw(let attempt): around.store.withdraw(attempt)
             case .follow(let sight): follow(sight)
             case .unfollow: state.withLock { $0.following.take() }.map(around.store.unfollow)
             case .cancelUpstream: flight.giveUp()
-            case .keep(let stored): around.l1.fill(key, stored)
+            case .keep(let stored): around.fill(stored)
             case .hit(let stored):
-                around.l1.fill(key, stored)
+                around.fill(stored)
                 around.unlist()
                 flight.land(with: stored, from: .l2Hit)
             case .begin(let form): flight.beganElsewhere(form)
@@ -151,12 +165,12 @@ final class LeasedFlight: Sendable {
     private func complete(_ usage: Usage?, _ isStored: Bool) {
         around.unlist()
         flight.land(.complete, usage: usage, isStored: isStored)
-        if isStored { queue(.set) }
+        if isStored { queue(.action(.set)) }
     }
 
     // MARK: Steps
 
-    private func queue(_ step: Action) {
+    private func queue(_ step: Step) {
         let sleeper = state.withLock { state in
             state.steps.append(step)
             return state.sleeper.take()
@@ -170,9 +184,9 @@ final class LeasedFlight: Sendable {
     }
 
     /// The next thing that takes its time; nil once the machine is over and nothing is left.
-    private func nextStep() async -> Action? {
+    private func nextStep() async -> Step? {
         while true {
-            let (step, isOver) = state.withLock { state -> (Action?, Bool) in
+            let (step, isOver) = state.withLock { state -> (Step?, Bool) in
                 (state.steps.isEmpty ? nil : state.steps.removeFirst(), state.machine.isOver)
             }
             if let step { return step }
@@ -189,8 +203,23 @@ final class LeasedFlight: Sendable {
         }
     }
 
-    private func take(_ step: Action) async {
+    private func take(_ step: Step) async {
         switch step {
+        case .action(let action): await take(action)
+        case .release: await release()
+        }
+    }
+
+    /// A lease that was made unusable with its key is gone already.
+    private func release() async {
+        guard state.withLock({ $0.machine.standing == .leads }), let store = around.store as? any CoherentStore else {
+            return
+        }
+        await store.release(key, by: attempt)
+    }
+
+    private func take(_ action: Action) async {
+        switch action {
         case .acquire(let needed): asked(await around.store.acquire(key, for: attempt, needed: needed))
         case .steal(let sight, let needed):
             around.metrics.leases[.steals].add(1)
@@ -216,7 +245,7 @@ final class LeasedFlight: Sendable {
         switch reply {
         case .hit(let stored):
             let verdict = stored.freshness.verdict(for: flight.request.controls, at: around.clock.now)
-            suits = verdict == .fresh || verdict == .stale
+            suits = (verdict == .fresh || verdict == .stale) && around.allows(stored)
         case .leads: around.metrics.leases[.leads].add(1)
         case .poisoned: around.metrics.leases[.poisoned].add(1)
         case .follows, .unavailable: break
@@ -251,7 +280,7 @@ final class LeasedFlight: Sendable {
         if reply == .lost {
             around.metrics.leases[.lost].add(1)
             // Somebody made it unusable meanwhile, or has another: what Redis does not take is not kept here either.
-            if answer != nil { around.l1.remove(key) }
+            if answer != nil { around.drop() }
         }
         event { $0.committed(reply, at: $1) }
     }
@@ -261,7 +290,7 @@ final class LeasedFlight: Sendable {
         if let answer = state.withLock({ $0.answer }) {
             await around.store.set(key, answer)
         } else if let stored = await around.store.get(key) {
-            around.l1.fill(key, stored)
+            around.fill(stored)
         }
     }
 }

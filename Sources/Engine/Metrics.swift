@@ -119,6 +119,9 @@ public final class Metrics: Sendable {
     public let evictions = Counters<EvictionReason>()
     public let leases = Counters<LeaseOutcome>()
     public let notStored = Counters<NotStoredReason>()
+    /// Asked of this process.
+    public let invalidations = Counters<InvalidationTarget>()
+    public let rechecks = Counters<RecheckOutcome>()
     public let savedPromptTokens = Counter()
     public let savedCompletionTokens = Counter()
     /// Money saved at the configured prices, in millionths of a dollar.

@@ -17,16 +17,20 @@ public final class Pipeline: Sendable {
         public var prices: PriceTable
         /// How calls are shared with other pods; nil: they are not.
         public var lease: LeaseSettings?
+        /// What L1 serves while it does not hear of changes in L2. Of what it was made with; not to be changed later.
+        public var onTrackingLoss: Tracking.OnLoss
 
         public init(
             flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
-            prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings()
+            prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
+            onTrackingLoss: Tracking.OnLoss = .serve
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
             self.markTTL = markTTL
             self.prices = prices
             self.lease = lease
+            self.onTrackingLoss = onTrackingLoss
         }
     }
 
@@ -38,6 +42,8 @@ public final class Pipeline: Sendable {
     let upstreams: UpstreamPool
     private let attempts: AttemptDriver
     private let flights: Flights
+    /// L1 and flights in step with L2.
+    let coherence: Coherence
     let clock: any MonotonicClock
     let settings: Lock<Settings>
     private let lanes: [any TaskExecutor]
@@ -76,6 +82,9 @@ public final class Pipeline: Sendable {
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
+        coherence = Coherence(
+            l1: l1, flights: flights, store: store as? any CoherentStore, onLoss: settings.onTrackingLoss,
+            clock: clock, metrics: metrics)
     }
 
     /// Takes new settings; flights that are in the air keep theirs.
@@ -85,6 +94,8 @@ public final class Pipeline: Sendable {
     }
 
     public var flightCount: Int { flights.count }
+    /// Whether changes in L2 are heard of; nil: there is no L2 that tells.
+    public var tracking: Tracking.Phase? { coherence.tracking }
 
     func invalidateFlights(of key: RequestKey) { flights.invalidate(key) }
 
@@ -133,7 +144,8 @@ public final class Pipeline: Sendable {
     ) async throws(DeliveryFailure) -> Result? {
         let seat: Flights.Seat
         do {
-            seat = try flights.join(request, mustBeNew: mustBeNew, lane: caller.lane)
+            seat = try flights.join(
+                request, mustBeNew: mustBeNew, lane: caller.lane, since: coherence.trustedSince)
         } catch {
             return try await deliver(.failed(error, isFollower: false))
         }
@@ -232,10 +244,16 @@ public final class Pipeline: Sendable {
 
     /// `only-if-cached`: L2 is asked, a flight is not.
     private func cachedElsewhere(_ request: Request) async -> Reply {
-        guard request.sharing == .stored, !request.controls.noCache, let stored = await store?.get(request.key) else {
+        let startedAt = clock.now
+        guard request.sharing == .stored, !request.controls.noCache, let store else {
             return .failed(.notCached, isFollower: false)
         }
-        l1.fill(request.key, stored)
+        // Asked before the answer is: one of an older generation is not taken for good.
+        _ = await coherence.generations(for: request)
+        guard let stored = await store.get(request.key), coherence.allows(stored.answer.generations) else {
+            return .failed(.notCached, isFollower: false)
+        }
+        fill(request.key, stored, since: startedAt)
         return reply(stored, to: request, hit: .l2Hit, at: clock.now) ?? .failed(.notCached, isFollower: false)
     }
 
@@ -254,6 +272,14 @@ public final class Pipeline: Sendable {
 
     /// Flies all flights. Returns when `close` was called and the last one has landed; cancelling gives them up.
     public func run() async {
+        await withTaskGroup(of: Void.self) { around in
+            around.addTask { await self.coherence.run() }
+            await self.flyAll()
+            around.cancelAll()
+        }
+    }
+
+    private func flyAll() async {
         await withTaskGroup(of: Void.self) { running in
             for (lane, takeoffs) in flights.takeoffs.enumerated() {
                 if lanes.isEmpty {
@@ -285,14 +311,28 @@ public final class Pipeline: Sendable {
         defer { flights.remove(takeoff) }
         let flight = takeoff.flight
         if let stored = lookAgain(flight.request) { return land(takeoff, with: stored, from: .l1Hit) }
+        await noteGenerations(takeoff)
         if let leased = leased(takeoff) { return await leased.fly() }
-        if let (stored, result) = await lookElsewhere(flight.request) {
+        if let (stored, result) = await lookElsewhere(flight) {
             return land(takeoff, with: stored, from: result)
         }
         guard let answer = await call(takeoff).1, let store, !flight.isInvalidated else { return }
         // After landing, and after those whom it has woken: a slow L2 holds nobody up, and no fast one either.
         await Task.yield()
         await store.set(flight.request.key, answer)
+    }
+
+    /// What the flight begins under: asked for before anything is looked up or called for it.
+    private func noteGenerations(_ takeoff: Flights.Takeoff) async {
+        let flight = takeoff.flight
+        if case .alone = flight.request.sharing { return }
+        let generations = await coherence.generations(for: flight.request)
+        flight.beginsUnder(generations)
+        // Learned before the flight said what it is under: then nobody has told it.
+        if !coherence.allows(generations) {
+            flights.unlist(takeoff)
+            flight.invalidate()
+        }
     }
 
     /// L1 has it already: whoever misses the flight finds the answer.
@@ -309,7 +349,16 @@ public final class Pipeline: Sendable {
         else { return nil }
         let around = LeasedFlight.Surroundings(
             call: { _, observer in await self.call(takeoff, observer) },
-            unlist: { self.flights.unlist(takeoff) }, l1: l1, metrics: metrics, clock: clock, store: leases)
+            unlist: { self.flights.unlist(takeoff) },
+            fill: { stored in
+                guard !takeoff.flight.isInvalidated else { return }
+                self.fill(request.key, stored, since: takeoff.flight.startedAt)
+                // Invalidated between our look and the cache: then nobody else takes it out.
+                if takeoff.flight.isInvalidated { self.l1.remove(request.key) }
+            },
+            drop: { self.l1.remove(request.key) },
+            allows: { self.coherence.allows($0.answer.generations) && !takeoff.flight.isInvalidated },
+            metrics: metrics, clock: clock, store: leases)
         return LeasedFlight(takeoff.flight, settings: settings, around: around)
     }
 
@@ -342,11 +391,15 @@ public final class Pipeline: Sendable {
     }
 
     /// L2's answer.
-    private func lookElsewhere(_ request: Request) async -> (StoredAnswer, ServeResult)? {
+    private func lookElsewhere(_ flight: SharedFlight) async -> (StoredAnswer, ServeResult)? {
+        let request = flight.request
         guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook),
-            !l1.isMarked(request.key, at: clock.now), let stored = await store?.get(request.key)
+            !l1.isMarked(request.key, at: clock.now), let stored = await store?.get(request.key),
+            coherence.allows(stored.answer.generations), !flight.isInvalidated
         else { return nil }
-        l1.fill(request.key, stored)
+        fill(request.key, stored, since: flight.startedAt)
+        // Invalidated between our look and the cache: then nobody else takes it out.
+        if flight.isInvalidated { l1.remove(request.key) }
         // An expired one stays in L1 for when the upstream fails.
         let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
         return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil

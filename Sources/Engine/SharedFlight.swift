@@ -29,6 +29,7 @@ final class SharedFlight: Sendable {
         var isLeft = false
         var isInvalidated = false
         var whenInvalidated: (@Sendable () -> Void)?
+        var generations = Generations()
     }
 
     /// The request of the caller who was first: what is asked upstream.
@@ -149,9 +150,13 @@ final class SharedFlight: Sendable {
     var origin: Origin? { state.withLock { $0.origin } }
     var usage: Usage? { state.withLock { $0.usage } }
     var isStored: Bool? { state.withLock { $0.isStored } }
+    /// What it was begun under; of no scope before that is known.
+    var generations: Generations { state.withLock { $0.generations } }
     var ttlMax: Duration? { state.withLock { $0.machine.ttlMax } }
 
     // MARK: The call
+
+    func beginsUnder(_ generations: Generations) { state.withLock { $0.generations = generations } }
 
     func began(_ form: Form, usageAsked: Bool) {
         state.withLock { $0.origin = .upstream(form, usageAsked: usageAsked) }

@@ -13,7 +13,7 @@ import SamovarEngine
 ///
 /// Whatever is wrong with the server, a look-up ends within `timeout` and says that there is nothing. What the server
 /// hands out is believed only if it is bound to the key that was asked for.
-public final class RedisStore: LeaseStore {
+public final class RedisStore: LeaseStore, CoherentStore {
     public let pod = PodID(.random(in: .min ... .max))
     let settings: RedisSettings
     let primaries: Primaries
@@ -24,7 +24,9 @@ public final class RedisStore: LeaseStore {
     let publications = Publications()
     let pokes = Pokes()
     let reader: StreamReader
-    let news: NewsConnection
+    let news: Ears
+    /// Where what is heard of changes goes; and which scopes are meant by the names of generations.
+    let hearing: Hearing
 
     /// Begins to connect in the background, and goes on until `shutdown()`. An absent server is no error.
     public convenience init(
@@ -62,12 +64,20 @@ public final class RedisStore: LeaseStore {
             primaries, interest: Interest(pod: pod, keyName: keyName), keyName: keyName, timeout: settings.timeout,
             connectTimeout: settings.connectTimeout, seal: seal, clock: clock)
         let pokes = pokes
-        news = NewsConnection(
-            settings: primaries.lineAnywhere(), channels: [keyName.pokes(of: pod)], loop: group.next(), clock: clock,
-            logger: logger
-        ) { _, payload in
-            pokes.poked(payload)
-        }
+        let hearing = Hearing(keyName: keyName, pod: pod)
+        self.hearing = hearing
+        let channel = keyName.pokes(of: pod)
+        news = Ears(
+            primaries,
+            make: { line, standing in
+                NewsConnection(
+                    settings: line, channels: [channel, keyName.purges],
+                    tracked: [keyName.answers, keyName.generations], loop: group.next(), clock: clock, logger: logger,
+                    standing: standing,
+                    receive: { name, payload in
+                        if name == channel { pokes.poked(payload) } else { hearing.heard(payload, on: name) }
+                    })
+            }, standing: { hearing.stands($0) })
     }
 
     // MARK: Store
@@ -103,13 +113,20 @@ public final class RedisStore: LeaseStore {
         let gates = primaries.gates(at: name)
         guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
         guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
-        let value = StoredValue.encode(answer, for: key, seal: seal)
+        let value = encoded(answer, key)
         let command = [Verb.set, name, value, Verb.px, Array(String(life).utf8)]
         let exchange = await primaries.send([command], at: name, timeout: settings.timeout, canWait: true)
         switch exchange.outcome {
         case .failure(let failure): gates.report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
         }
+    }
+
+    /// What is to be written. Memory is told first: then a change of this name may be heard of.
+    func encoded(_ answer: Answer, _ key: RequestKey) -> [UInt8] {
+        let value = StoredValue.encode(answer, for: key, seal: seal)
+        if let identity = StoredValue.identity(value, seal: seal) { hearing.tell(.writes(key, identity)) }
+        return value
     }
 
     public func remove(_ key: RequestKey) async {

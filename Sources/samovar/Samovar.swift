@@ -14,9 +14,11 @@ struct Samovar: AsyncParsableCommand {
               samovar serve --config samovar.yaml
               samovar ask "What is a samovar?" --model deepseek-chat
               samovar stats
+              samovar invalidate --model deepseek-chat
             """,
         version: "0.1.0",
         subcommands: [
-            Serve.self, Ask.self, Warm.self, StatsCommand.self, Explain.self, Bench.self, ConfigCommand.self,
+            Serve.self, Ask.self, Warm.self, StatsCommand.self, InvalidateCommand.self, Explain.self, Bench.self,
+            ConfigCommand.self,
         ])
 }

@@ -5,37 +5,6 @@ import Testing
 
 private let seeds: ClosedRange<UInt64> = 0...99
 
-/// Pods around one Redis, each with its own pipeline and its own upstream, whose answers say which pod called.
-private struct Pods {
-    let fleet: SimFleet
-    let scenes: [Scene]
-    let stores: [SimLeaseStore]
-
-    init(
-        _ clock: ManualClock, count: Int, route: Route = Route(upstreams: ["sim"]),
-        script: @escaping @Sendable (_ pod: Int, _ number: Int) -> [SimUpstream.Act]
-    ) {
-        let fleet = SimFleet(clock: clock)
-        self.fleet = fleet
-        stores = (0..<count).map { fleet.pod(UInt64($0)) }
-        scenes = stores.enumerated().map { pod, store in
-            Scene(clock, route: route, fleet: store) { number, _ in script(pod, number) }
-        }
-    }
-
-    var calls: Int { scenes.reduce(0) { $0 + $1.upstream.attempts.count } }
-
-    func running<Outcome: Sendable>(_ body: @Sendable @escaping () async throws -> Outcome) async throws -> Outcome {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for scene in scenes { group.addTask { await scene.pipeline.run() } }
-            let outcome = try await body()
-            for scene in scenes { scene.pipeline.close() }
-            try await group.waitForAll()
-            return outcome
-        }
-    }
-}
-
 @Suite("Flights that pods share, over seeds")
 struct LeasedFlightTests {
     private static func stream(_ pod: Int, _ number: Int, apart: Duration = .milliseconds(40)) -> [SimUpstream.Act] {

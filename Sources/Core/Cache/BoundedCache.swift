@@ -140,6 +140,15 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         return index < 0 ? nil : take(at: index)
     }
 
+    /// The keys whose values `isIt` picks out, in no order; counts nothing as used. O(slots): it reads every node.
+    public func keys(where isIt: (borrowing Value) -> Bool) -> [Key] {
+        var keys: [Key] = []
+        table.eachPlace { place in
+            if isIt(nodes[Int(place)].value) { keys.append(nodes[Int(place)].key) }
+        }
+        return keys
+    }
+
     /// The largest table is half full.
     @usableFromInline static var countMax: Int { @inlinable get { PlaceTable.slotCountMax / 2 } }
 

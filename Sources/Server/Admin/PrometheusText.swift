@@ -33,6 +33,17 @@ struct PrometheusText {
         counter("samovar_leases_total", "Flights by how their call was shared with other pods.") {
             metrics.leases.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }
         }
+        counter("samovar_invalidations_total", "What was made unusable here by hand, by what named it.") {
+            metrics.invalidations.all.map { ("scope=\"\($0.label.rawValue)\"", $0.value) }
+        }
+        if let tracking = source.pipeline.tracking {
+            gauge(
+                "samovar_redis_tracking_state", "1 while changes in L2 are heard of, 0 when not, -1 where not allowed.",
+                tracking == .connected ? 1 : tracking == .refused ? -1 : 0)
+            counter("samovar_l1_rechecks_total", "Entries whose copy in L2 was said to have changed, by outcome.") {
+                metrics.rechecks.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }
+            }
+        }
         counter("samovar_saved_tokens_total", "Tokens of answers that needed no call.") {
             [
                 ("kind=\"prompt\"", metrics.savedPromptTokens.current),

@@ -17,9 +17,13 @@ public struct Stats: Codable, Sendable {
     public var notStored: [String: Int]
     /// How flights shared their calls with other pods, by outcome; absent until one did.
     public var leases: [String: Int]?
+    /// What was made unusable here by hand, by what named it; absent until something was.
+    public var invalidations: [String: Int]?
     public var l1: L1Stats
     /// Absent without Redis.
     public var redis: RedisStats?
+    /// Absent without Redis.
+    public var tracking: TrackingStats?
     public var flights: Int
     public var connections: Int
 
@@ -46,6 +50,14 @@ public struct Stats: Codable, Sendable {
         public var entries: Int
         public var sizeBytes: Int
         public var evictions: [String: Int]
+    }
+
+    /// How L1 follows L2.
+    public struct TrackingStats: Codable, Sendable {
+        /// `connected`, `lost`, or `refused` where the server does not let us.
+        public var state: String
+        /// Entries of which was heard that L2's copy had changed, by what became of them.
+        public var rechecks: [String: Int]
     }
 
     public struct RedisStats: Codable, Sendable {
@@ -103,8 +115,12 @@ extension Stats {
             unpricedRequests: hasPrices ? metrics.unpricedRequests.current : nil,
             notStored: Self.counted(metrics.notStored),
             leases: Self.counted(metrics.leases).nonEmpty,
+            invalidations: Self.counted(metrics.invalidations).nonEmpty,
             l1: L1Stats(entries: fill.count, sizeBytes: fill.byteCount, evictions: Self.counted(metrics.evictions)),
             redis: source.redis(),
+            tracking: source.pipeline.tracking.map {
+                TrackingStats(state: $0.word, rechecks: Self.counted(metrics.rechecks))
+            },
             flights: source.pipeline.flightCount,
             connections: source.connectionCount())
     }
@@ -125,6 +141,9 @@ public struct AdminSource: Sendable {
     public var isReady: @Sendable () -> Bool
     public var hasPrices: @Sendable () -> Bool
     public var redis: @Sendable () -> Stats.RedisStats?
+    /// What changes over TCP need; nil: they are refused.
+    public var adminToken: @Sendable () -> Secret?
+    public var routes: @Sendable () -> RouteTable
     public var connectionCount: @Sendable () -> Int
     /// Whether the last reload was taken; nil before the first.
     public var lastReloadSucceeded: @Sendable () -> Bool?
@@ -136,6 +155,8 @@ public struct AdminSource: Sendable {
         isReady: @escaping @Sendable () -> Bool,
         hasPrices: @escaping @Sendable () -> Bool,
         redis: @escaping @Sendable () -> Stats.RedisStats?,
+        adminToken: @escaping @Sendable () -> Secret?,
+        routes: @escaping @Sendable () -> RouteTable,
         connectionCount: @escaping @Sendable () -> Int,
         lastReloadSucceeded: @escaping @Sendable () -> Bool?
     ) {
@@ -145,6 +166,8 @@ public struct AdminSource: Sendable {
         self.isReady = isReady
         self.hasPrices = hasPrices
         self.redis = redis
+        self.adminToken = adminToken
+        self.routes = routes
         self.connectionCount = connectionCount
         self.lastReloadSucceeded = lastReloadSucceeded
     }
@@ -152,4 +175,14 @@ public struct AdminSource: Sendable {
 
 extension Dictionary {
     fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
+}
+
+extension Tracking.Phase {
+    var word: String {
+        switch self {
+        case .connected: "connected"
+        case .lost: "lost"
+        case .refused: "refused"
+        }
+    }
 }

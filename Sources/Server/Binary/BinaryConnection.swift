@@ -259,10 +259,10 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
                 service.order(.put(arrival, form, answer: bytes, ttl: ttl), at: now), false, id, at: now, into: &turn)
         case .invalidate(.body, let arrival?, _):
             answer(service.order(.invalidate(arrival), at: now), false, id, at: now, into: &turn)
-        case .invalidate:
-            var error = ErrorFrame(.limited, message: "only bodies can be invalidated by this version")
-            error.isRetryable = false
-            refuse(id, error, since: now, into: &turn)
+        case .invalidate(let target, _, let what):
+            let name = String(decoding: what, as: UTF8.self)
+            let order = Order.invalidateScope(target, name: name, authorization: session.caller.authorization)
+            answer(service.order(order, at: now), false, id, at: now, into: &turn)
         case .warm(let arrival, let digest):
             answer(service.order(.warm(arrival, digest: digest), at: now), false, id, at: now, into: &turn)
         case .stats: answer(service.order(.stats, at: now), false, id, at: now, into: &turn)

@@ -20,6 +20,8 @@ protocol BinaryService: CallService {
 enum Order: Sendable {
     case put(Request.Arrival, Form, answer: [UInt8], ttl: Duration?)
     case invalidate(Request.Arrival)
+    /// All of a namespace, a model or a tenant, by its name; the connection's authorization says what is its own.
+    case invalidateScope(Invalidate.Target, name: String, authorization: Secret?)
     case warm(Request.Arrival, digest: Digest256?)
     case stats
 }

@@ -34,6 +34,8 @@ extension Front: BinaryService {
             case .put(let arrival, let form, let answer, let ttl):
                 return .served(.put(try understand(arrival, nil), form, answer: answer, ttl: ttl))
             case .invalidate(let arrival): return .served(.invalidate(try understand(arrival, nil)))
+            case .invalidateScope(let target, let name, let authorization):
+                return .served(.invalidateScopes(scopes(target, name, authorization)))
             case .warm(let arrival, let digest): return .served(.warm(try understand(arrival, digest)))
             }
         } catch {
@@ -89,8 +91,27 @@ extension Front: BinaryService {
     }
 
     func invalidate(_ request: Request, _ exchange: Exchange) async {
-        let count = await pipeline.invalidate(request.key)
+        let action = await pipeline.invalidate(request.key)
+        exchange.finish(Done(.invalidated, count: UInt64(action.count)))
+    }
+
+    func invalidate(_ scopes: [Scope], _ exchange: Exchange) async {
+        var count = 0
+        for scope in scopes { count += await pipeline.invalidate(scope).count }
         exchange.finish(Done(.invalidated, count: UInt64(count)))
+    }
+
+    /// What is meant by a name. A connection may be several tenants, one for each way in which routes know callers.
+    private func scopes(_ target: Invalidate.Target, _ name: String, _ authorization: Secret?) -> [Scope] {
+        let routes = currentSettings.routes
+        switch target {
+        case .body: return []
+        case .namespace: return routes.tenants(authorization: authorization).map { .namespace(name, of: $0) }
+        case .model: return [.model(name)]
+        case .tenant:
+            return name.isEmpty
+                ? routes.tenants(authorization: authorization).map { .tenant($0) } : [.tenant(.listener(name))]
+        }
     }
 }
 

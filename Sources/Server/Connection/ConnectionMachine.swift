@@ -67,6 +67,7 @@ struct Handover: Sendable {
         case warm(Request)
         case put(Request, Form, answer: [UInt8], ttl: Duration?)
         case invalidate(Request)
+        case invalidateScopes([Scope])
         case stats
     }
 

@@ -202,6 +202,7 @@ public final class Front: HTTPService {
         case .warm(let request): await warm(request, exchange)
         case .put(let request, let form, let answer, let ttl): await put(request, form, answer, ttl, exchange)
         case .invalidate(let request): await invalidate(request, exchange)
+        case .invalidateScopes(let scopes): await invalidate(scopes, exchange)
         case .stats: exchange.finish(text: statsText.withLock { $0 }?() ?? [])
         }
     }

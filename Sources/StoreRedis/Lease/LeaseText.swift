@@ -37,7 +37,7 @@ enum LeaseText {
     }
 
     /// 64 bits in 16 lower-case hex digits.
-    fileprivate static func word(_ digits: ArraySlice<UInt8>) -> UInt64? {
+    static func word(_ digits: ArraySlice<UInt8>) -> UInt64? {
         guard digits.count == 16 else { return nil }
         var word: UInt64 = 0
         for digit in digits {

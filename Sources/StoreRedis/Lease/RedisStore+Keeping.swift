@@ -54,16 +54,26 @@ extension RedisStore {
         if let refused = ending.refused { primaries.gates(at: names.answer).refusedForLease(refused) }
     }
 
+    /// Tells the other pods, too: of what is under way there, no change of a value tells. Where that is not allowed, the
+    /// rest is done all the same.
     public func purge(_ key: RequestKey) async -> Bool {
         let names = keyName.names(key)
-        let command = [Array("UNLINK".utf8), names.answer, names.lease]
-        let deadline = clock.now.advanced(by: settings.timeout)
-        let purged: (Int64, RedisClient.Exchange)? = await primaries.gates(at: names.answer).pass {
-            await primaries.send([command], at: names.answer, deadline: deadline, isForCaller: false)
-        } read: { replies in
-            Self.code(replies[0], 0...2)
-        }
-        return purged != nil
+        let replies = await ask(
+            [
+                [Array("UNLINK".utf8), names.answer, names.lease],
+                [Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)],
+            ], at: names.answer, isForCaller: false)
+        guard let replies else { return false }
+        if case .error(let error) = replies[0] { primaries.gates(at: names.answer).refusedForLease(error) }
+        return Self.code(replies[0], 0...2) != nil
+    }
+
+    public func release(_ key: RequestKey, by attempt: AttemptID) async {
+        let names = keyName.names(key)
+        // The attempt goes on publishing: no entry, and not its last.
+        let call = LeaseScripts.abort.call(
+            keys: [names.lease, names.stream(attempt)], [Array(attempt.hexadecimal.utf8)] + appended(nil))
+        _ = await run(call, names, read: Ending.init)
     }
 
     // MARK: Pieces
@@ -114,7 +124,7 @@ extension RedisStore {
         }
         let life = answer.remaining(at: clock.wallNow)
         guard life.milliseconds > 0 else { return nil }
-        return (StoredValue.encode(answer, for: key, seal: seal), life)
+        return (encoded(answer, key), life)
     }
 
     private func appended(_ entry: [UInt8]?) -> [[UInt8]] {

@@ -8,14 +8,16 @@ final class NewsChannelHandler: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     struct Reports: Sendable {
-        let live: @Sendable () -> Void
+        /// Whether changes are told, too.
+        let live: @Sendable (_ isTracking: Bool) -> Void
         let message: @Sendable (_ channel: [UInt8], RESPValue) -> Void
         /// Called once.
         let lost: @Sendable (ConnectionLoss, _ hasServed: Bool) -> Void
     }
 
-    /// No message is larger.
-    static let messageSizeMax = 64 << 10
+    /// No message is larger: of more names than this holds, or than `RESPReader.arrayCountMax`, one is told anew by
+    /// connecting anew.
+    static let messageSizeMax = 1 << 20
 
     private var state: NewsState
     private var reader = RESPReader(replySizeMax: messageSizeMax)
@@ -24,16 +26,16 @@ final class NewsChannelHandler: ChannelInboundHandler {
     private var isLost = false
     private var timer: Scheduled<Void>?
 
-    init(greeting: Greeting, channels: [[UInt8]], clock: any MonotonicClock, reports: Reports) {
-        state = NewsState(greeting: greeting, channels: channels, at: clock.now)
+    init(
+        greeting: Greeting, channels: [[UInt8]], tracked: [[UInt8]] = [], clock: any MonotonicClock, reports: Reports
+    ) {
+        state = NewsState(greeting: greeting, channels: channels, tracked: tracked, at: clock.now)
         self.clock = clock
         self.reports = reports
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        var payload = ByteBuffer()
-        for command in state.commands { payload.writeCommand(command) }
-        context.writeAndFlush(wrapOutboundOut(payload), promise: nil)
+        send(state.commands, context)
         look(context)
         context.fireChannelActive()
     }
@@ -55,10 +57,17 @@ final class NewsChannelHandler: ChannelInboundHandler {
         }
     }
 
+    private func send(_ commands: [[[UInt8]]], _ context: ChannelHandlerContext) {
+        var payload = ByteBuffer()
+        for command in commands { payload.writeCommand(command) }
+        context.writeAndFlush(wrapOutboundOut(payload), promise: nil)
+    }
+
     private func heard(_ reply: RESPValue, _ context: ChannelHandlerContext) {
         switch state.heard(reply, at: clock.now) {
         case .nothing: return
-        case .live: reports.live()
+        case .send(let commands): send(commands, context)
+        case .live(let isTracking): reports.live(isTracking)
         case .message(let channel, let payload): reports.message(channel, payload)
         case .close(let loss): lose(loss, context)
         }
@@ -73,9 +82,7 @@ final class NewsChannelHandler: ChannelInboundHandler {
             let wait = TimeAmount.nanoseconds(max(0, now.duration(to: instant).nanoseconds))
             timer = context.eventLoop.assumeIsolated().scheduleTask(in: wait) { self.look(context) }
         case .ping:
-            var payload = ByteBuffer()
-            payload.writeCommand([Array("PING".utf8)])
-            context.writeAndFlush(wrapOutboundOut(payload), promise: nil)
+            send([[Array("PING".utf8)]], context)
             look(context)
         }
     }

@@ -6,7 +6,8 @@ import SamovarEngine
 /// The one connection of a process on which Redis speaks unasked. It comes back by itself; what was said meanwhile is
 /// lost, so nothing may depend on it.
 ///
-/// It listens to a fixed list of channels: whatever else is to be heard takes a place on that list.
+/// It listens to a fixed list of channels, whatever else is to be heard takes a place on that list; and to changes of
+/// all names with some beginnings, which Redis redirects to this connection itself (`NewsState`).
 final class NewsConnection: Sendable {
     private struct State {
         var machine = LineState()
@@ -14,11 +15,14 @@ final class NewsConnection: Sendable {
         var retry: Scheduled<Void>?
         var openCount = 0
         var hasTold = false
+        var hasToldRefusal = false
         var shutdowns: [EventLoopPromise<Void>] = []
     }
 
     private let settings: Line.Settings
     private let channels: [[UInt8]]
+    private let tracked: [[UInt8]]
+    private let standing: @Sendable (NewsStanding) -> Void
     private let loop: any EventLoop
     private let clock: any MonotonicClock
     private let logger: Logger
@@ -28,13 +32,19 @@ final class NewsConnection: Sendable {
     private let liveness = Liveness()
     private let isStarted = Lock(false)
 
-    /// - Parameter receive: called on an event loop.
+    /// - Parameters:
+    ///   - tracked: what the names begin with whose changes are told.
+    ///   - standing: told whether they are; on an event loop.
+    ///   - receive: called on an event loop.
     init(
-        settings: Line.Settings, channels: [[UInt8]], loop: any EventLoop, clock: any MonotonicClock, logger: Logger,
+        settings: Line.Settings, channels: [[UInt8]], tracked: [[UInt8]], loop: any EventLoop,
+        clock: any MonotonicClock, logger: Logger, standing: @escaping @Sendable (NewsStanding) -> Void,
         receive: @escaping @Sendable (_ channel: [UInt8], RESPValue) -> Void
     ) {
         self.settings = settings
         self.channels = channels
+        self.tracked = tracked
+        self.standing = standing
         self.loop = loop
         self.clock = clock
         self.logger = logger
@@ -60,11 +70,12 @@ final class NewsConnection: Sendable {
         guard let attempt = state.value.machine.connects() else { return }
         state.value.openCount += 1
         let reports = NewsChannelHandler.Reports(
-            live: { [self] in live(attempt) },
+            live: { [self] isTracking in live(attempt, isTracking) },
             message: receive,
             lost: { [self] loss, hasServed in failed(attempt, loss, hasServed) })
         let channel = settings.endpoint.connect(on: loop) { [self] in
-            NewsChannelHandler(greeting: settings.greeting, channels: channels, clock: clock, reports: reports)
+            NewsChannelHandler(
+                greeting: settings.greeting, channels: channels, tracked: tracked, clock: clock, reports: reports)
         }
         channel.assumeIsolated().whenComplete { [self] result in
             switch result {
@@ -79,16 +90,25 @@ final class NewsConnection: Sendable {
         }
     }
 
-    private func live(_ attempt: LineState.Attempt) {
+    private func live(_ attempt: LineState.Attempt, _ isTracking: Bool) {
         guard state.value.machine.greeted(attempt) else { return }
         state.value.hasTold = false
+        standing(isTracking ? .tracking : .refused)
+        if !isTracking, !state.value.hasToldRefusal {
+            state.value.hasToldRefusal = true
+            logger.warning(
+                "redis: does not let us hear of changes (CLIENT TRACKING), L1 serves what it has by its own lifetime")
+        }
         liveness.rose()
     }
 
     private func failed(_ attempt: LineState.Attempt, _ loss: ConnectionLoss, _ hasServed: Bool) {
         let jitter = Double.random(in: 0..<1)
         guard let action = state.value.machine.failed(attempt, hasServed: hasServed, jitter: jitter) else { return }
-        if action.wasLive { liveness.fell() }
+        if action.wasLive {
+            liveness.fell()
+            standing(.lost)
+        }
         state.value.channel = nil
         tell(loss)
         let wait = TimeAmount.nanoseconds(action.retryAfter.nanoseconds)

@@ -2,7 +2,12 @@ import SamovarCore
 
 /// Where a connection stands on which the server speaks unasked.
 ///
-///     greeting ──all answered──▶ subscribing ──all confirmed──▶ listening ──▶ messages
+///     greeting ──all answered──▶ identifying ──its number──▶ tracking ──▶ subscribing ──all confirmed──▶ listening
+///                                   ╰── no names are to be tracked, or it is not allowed ──▶╯
+///
+/// Changes of names are told by Redis's client tracking, in its broadcasting mode: for all names with some beginnings,
+/// whoever reads them. In version 2 of the protocol they come as messages to a client that is named by its number, here
+/// to this very connection.
 ///
 /// A half-open connection looks like a quiet one. So it is asked for a sign of life every `pingEvery`, and is given up
 /// when nothing has come for `pongMax` after that: within ten seconds of the last it has said.
@@ -12,12 +17,18 @@ struct NewsState: Sendable {
 
     private enum Phase: Hashable, Sendable {
         case greeting
+        /// Has asked for the connection's number.
+        case identifying
+        /// Waits for the replies to CLIENT TRACKING and to the subscription that goes with it.
+        case tracking(answers: [Bool])
         case subscribing(Int)
         case listening
     }
 
     private let greeting: Greeting
     private let channels: [[UInt8]]
+    private let tracked: [[UInt8]]
+    private var isTracking = false
     private var phase = Phase.greeting
     private var answers: [RESPValue] = []
     /// When something came last.
@@ -25,19 +36,35 @@ struct NewsState: Sendable {
     private var pingedAt: Instant?
     private(set) var hasServed = false
 
-    init(greeting: Greeting, channels: [[UInt8]], at now: Instant) {
+    /// - Parameter tracked: what the names begin with whose changes are to be told. None begins another.
+    init(greeting: Greeting, channels: [[UInt8]], tracked: [[UInt8]] = [], at now: Instant) {
         self.greeting = greeting
         self.channels = channels
+        self.tracked = tracked
         heardAt = now
     }
 
     /// What is said first, in one write.
-    var commands: [[[UInt8]]] { greeting.commands + [[Array("SUBSCRIBE".utf8)] + channels] }
+    var commands: [[[UInt8]]] {
+        greeting.commands + [tracked.isEmpty ? subscription : [Array("CLIENT".utf8), Array("ID".utf8)]]
+    }
+
+    private var subscription: [[UInt8]] { [Array("SUBSCRIBE".utf8)] + channels }
+
+    /// To be told of changes, and to hear it; the former first, or it would be refused to a subscriber.
+    private func trackings(_ number: Int64) -> [[[UInt8]]] {
+        let head = ["CLIENT", "TRACKING", "ON", "REDIRECT", String(number), "BCAST"].map { Array($0.utf8) }
+        return [
+            head + tracked.flatMap { [Array("PREFIX".utf8), $0] }, [Array("SUBSCRIBE".utf8), Hearing.channel],
+            subscription,
+        ]
+    }
 
     enum Action: Hashable, Sendable {
         case nothing
-        /// From now on messages come.
-        case live
+        case send([[[UInt8]]])
+        /// From now on messages come; and changes are told, if it is allowed.
+        case live(isTracking: Bool)
         case message(channel: [UInt8], RESPValue)
         case close(ConnectionLoss)
     }
@@ -48,6 +75,8 @@ struct NewsState: Sendable {
         pingedAt = nil
         switch phase {
         case .greeting: return greeted(reply)
+        case .identifying: return identified(reply)
+        case .tracking(let answers): return tracks(reply, answers)
         case .subscribing(let count): return confirmed(reply, count)
         case .listening: return spoken(reply)
         }
@@ -59,9 +88,37 @@ struct NewsState: Sendable {
         switch greeting.verdict(answers) {
         case .refused(let loss): return .close(loss)
         case .live:
-            phase = .subscribing(0)
+            phase = tracked.isEmpty ? .subscribing(0) : .identifying
             return .nothing
         }
+    }
+
+    private mutating func identified(_ reply: RESPValue) -> Action {
+        switch reply {
+        case .integer(let number):
+            phase = .tracking(answers: [])
+            return .send(trackings(number))
+        case .error:
+            phase = .subscribing(0)
+            return .send([subscription])
+        default: return .close(.protocolError(.unreadable))
+        }
+    }
+
+    private mutating func tracks(_ reply: RESPValue, _ answers: [Bool]) -> Action {
+        switch (answers.count, reply) {
+        case (_, .error), (0, .status): break
+        case (1, .array(let parts)) where parts.first == .bulk(Array("subscribe".utf8)): break
+        default: return .close(.protocolError(.unreadable))
+        }
+        let answers = answers + [reply.isError == false]
+        guard answers.count == 2 else {
+            phase = .tracking(answers: answers)
+            return .nothing
+        }
+        isTracking = !answers.contains(false)
+        phase = .subscribing(0)
+        return .nothing
     }
 
     private mutating func confirmed(_ reply: RESPValue, _ count: Int) -> Action {
@@ -74,7 +131,7 @@ struct NewsState: Sendable {
                 return .nothing
             }
             phase = .listening
-            return .live
+            return .live(isTracking: isTracking)
         default: return .close(.protocolError(.unreadable))
         }
     }
@@ -89,7 +146,7 @@ struct NewsState: Sendable {
         switch (kind, parts.count) {
         case (Self.pong, 2): return .nothing
         case (Self.message, 3):
-            guard case .bulk(let channel) = parts[1], channels.contains(channel) else {
+            guard case .bulk(let channel) = parts[1], channels.contains(channel) || channel == Hearing.channel else {
                 return .close(.protocolError(.unasked))
             }
             return .message(channel: channel, parts[2])
@@ -118,4 +175,8 @@ struct NewsState: Sendable {
         pingedAt = now
         return phase == .listening ? .ping : .wait(until: now.advanced(by: Self.pongMax))
     }
+}
+
+extension RESPValue {
+    fileprivate var isError: Bool { if case .error = self { true } else { false } }
 }

@@ -52,7 +52,7 @@ final class SentinelScout: Scout {
         let silent = Logger(label: "") { _ in SwiftLogNoOpLogHandler() }
         return NewsConnection(
             settings: deployment.line(toSentinel: sentinels[index]), channels: [SentinelWords.channel],
-            loop: group.next(), clock: clock, logger: silent
+            tracked: [], loop: group.next(), clock: clock, logger: silent, standing: { _ in }
         ) { [self] _, message in
             guard words.concern(message) else { return }
             let now = clock.now

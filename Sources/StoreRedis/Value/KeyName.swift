@@ -21,20 +21,44 @@ struct KeyName: Sendable {
     func bytes(_ key: RequestKey) -> [UInt8] { names(key).answer }
 
     /// What all that belongs to this request is called.
-    func names(_ key: RequestKey) -> RequestNames {
+    func names(_ key: RequestKey) -> RequestNames { RequestNames(prefix: prefix, tag: tag(key.bytes)) }
+
+    /// Where the scope's generation is kept.
+    func generation(_ scope: Scope) -> [UInt8] { kind("g") + tag(scope.bytes) }
+
+    /// The first 64 bits of what stands in the answer's name: what tells it from others here.
+    func word(_ key: RequestKey) -> UInt64 { word(key.bytes) }
+    func word(_ scope: Scope) -> UInt64 { word(scope.bytes) }
+
+    private func word(_ bytes: [UInt8]) -> UInt64 {
+        var code = begun
+        code.update(data: bytes)
+        return code.finalize().prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private func tag(_ bytes: [UInt8]) -> [UInt8] {
         let digits = Array("0123456789abcdef".utf8)
         var tag: [UInt8] = []
         tag.reserveCapacity(66)
         tag.append(UInt8(ascii: "{"))
         var code = begun
-        code.update(data: key.bytes)
+        code.update(data: bytes)
         for byte in code.finalize() {
             tag.append(digits[Int(byte >> 4)])
             tag.append(digits[Int(byte & 15)])
         }
         tag.append(UInt8(ascii: "}"))
-        return RequestNames(prefix: prefix, tag: tag)
+        return tag
     }
+
+    /// What the names of all answers, or of all generations, begin with.
+    var answers: [UInt8] { kind("c") }
+    var generations: [UInt8] { kind("g") }
+
+    private func kind(_ kind: Unicode.Scalar) -> [UInt8] { prefix + [UInt8(ascii: kind), UInt8(ascii: ":")] }
+
+    /// Where all pods are told that an answer was made unusable.
+    var purges: [UInt8] { prefix + Array("purged".utf8) }
 
     /// Where a pod is told that somebody follows an attempt of its.
     func pokes(of pod: PodID) -> [UInt8] {
@@ -45,7 +69,8 @@ struct KeyName: Sendable {
 /// The names of all that belongs to one request, under one hash tag.
 struct RequestNames: Sendable {
     fileprivate let prefix: [UInt8]
-    fileprivate let tag: [UInt8]
+    /// 64 hex digits in braces.
+    let tag: [UInt8]
 
     /// The sealed answer.
     var answer: [UInt8] { name("c") }

@@ -1,11 +1,12 @@
+import Crypto
 import SamovarCore
 
 /// An answer as bytes, bound to its key.
 ///
 ///     0               4       5       6       7       8
 ///     ┌───────────────┬───────┬───────┬───────┬───────┐
-///     │     magic     │version│ form  │ flags │ zero  │   form: 0 body, 1 stream
-///     │    "SMVR"     │   2   │  u8   │  u8   │       │   flags: 1 usage was asked for, 2 usage is known
+///     │     magic     │version│ form  │ flags │ marks │   form: 0 body, 1 stream
+///     │    "SMVR"     │   4   │  u8   │  u8   │  u8   │   flags: 1 usage was asked for, 2 usage is known
 ///     ├───────────────┴───────┴───────┴───────┴───────┤ 8
 ///     │            request key (32 bytes)             │
 ///     ├───────────────────────────────────────────────┤ 40
@@ -27,6 +28,9 @@ import SamovarCore
 ///     ├───────────────────────┬───────────────────────┤ 104
 ///     │   model size (u32)    │   coded size (u32)    │
 ///     ├───────────────────────┴───────────────────────┤ 112
+///     │      three times: a scope (u64),              │   `Generations`; the first `marks` of them are meant,
+///     │      its generation (u64)                     │   the others are zero
+///     ├───────────────────────────────────────────────┤ 160
 ///     │      model, UTF-8                             │
 ///     │      coded recording                          │
 ///     ├───────────────────────────────────────────────┤
@@ -36,7 +40,7 @@ import SamovarCore
 /// With a key ring all of this but the tag is encrypted behind a head in the clear:
 ///
 ///     ┌───────────────┬───────┬───────────────────────┐
-///     │    "SMVR"     │   3   │         zero          │
+///     │    "SMVR"     │   5   │         zero          │
 ///     ├───────────────┴───────┴───────────────────────┤ 8
 ///     │      the envelope of `Vault` (48 bytes)       │
 ///     ├───────────────────────────────────────────────┤ 56
@@ -49,11 +53,11 @@ import SamovarCore
 enum StoredValue {
     static let magic: [UInt8] = Array("SMVR".utf8)
     /// Raised by whatever changes these bytes or how a recording is coded (`ChunkFormat`, `ChunkDictionary`).
-    static let version: UInt8 = 2
-    static let headerSize = 112
+    static let version: UInt8 = 4
+    static let headerSize = 112 + Generations.markCountMax * 16
     static let checksumSize = Seal.tagSize
     /// Of what is encrypted.
-    static let sealedVersion: UInt8 = 3
+    static let sealedVersion: UInt8 = 5
     private static let sealedPrefixSize = 8
     private static let sealedSuffixSize = 8
 
@@ -75,7 +79,7 @@ enum StoredValue {
         bytes.reserveCapacity(size(of: answer))
         bytes += magic
         let flags: UInt8 = (recording.usageAsked ? 1 : 0) | (answer.usage == nil ? 0 : 2)
-        bytes += [version, recording.form == .stream ? 1 : 0, flags, 0]
+        bytes += [version, recording.form == .stream ? 1 : 0, flags, UInt8(answer.generations.count)]
         bytes += key.bytes
         bytes.append(bigEndian: answer.createdAt.milliseconds)
         bytes.append(bigEndian: answer.ttl.nanoseconds)
@@ -87,11 +91,29 @@ enum StoredValue {
         bytes.append(bigEndian: Int64(answer.usage?.completionTokenCount ?? 0))
         bytes.append(bigEndian: UInt32(model.count))
         bytes.append(bigEndian: UInt32(recording.coded.count))
+        let marks = answer.generations.marks
+        for index in 0..<Generations.markCountMax {
+            bytes.append(bigEndian: index < marks.count ? marks[index].scope : 0)
+            bytes.append(bigEndian: index < marks.count ? marks[index].number : 0)
+        }
         bytes += model
         bytes += recording.coded
         guard let vault = seal.vault else { return Seal.tagged(bytes, as: .answer(key)) }
         return vault.seal(
             bytes, after: magic + [sealedVersion, 0, 0, 0], before: Array(bytes[56..<64]), as: .answer(key))
+    }
+
+    /// How many of a value's first bytes tell it from any other under its name: with a key ring the nonce is among them,
+    /// without one the times, which are to the nanosecond.
+    static func identitySize(_ seal: Seal) -> Int {
+        seal.vault == nil ? headerSize : sealedPrefixSize + Vault.envelopeSize + sealedSuffixSize
+    }
+
+    /// Which value begins so; nil: none of ours. Believes what it reads: says nothing of whether the value is sound.
+    static func identity(_ bytes: some Collection<UInt8>, seal: Seal) -> ValueIdentity? {
+        let beginning = bytes.prefix(identitySize(seal))
+        guard beginning.count == identitySize(seal) else { return nil }
+        return ValueIdentity(bits: SHA256.hash(data: Array(beginning)).prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
     }
 
     /// The answer, if these bytes are one, are whole, and belong to this key.
@@ -100,24 +122,27 @@ enum StoredValue {
     ) throws(ValueDamage) -> Answer {
         guard bytes.count >= headerSize + checksumSize else { throw .size }
         guard bytes[..<4].elementsEqual(magic) else { throw .magic }
-        guard let vault = seal.vault else { return try tagged(bytes, for: key) }
+        let identity = identity(bytes, seal: seal)
+        guard let vault = seal.vault else { return try tagged(bytes, for: key, identity) }
         // What is not encrypted is not believed where there is a key ring: anybody could have put it there.
         guard bytes[4] == sealedVersion else { throw .version }
         guard
             let opened = vault.open(
                 bytes, prefixSize: sealedPrefixSize, suffixSize: sealedSuffixSize, as: .answer(key))
         else { throw .checksum }
-        return try answer(opened, for: key)
+        return try answer(opened, for: key, identity)
     }
 
-    private static func tagged(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+    private static func tagged(
+        _ bytes: [UInt8], for key: RequestKey, _ identity: ValueIdentity?
+    ) throws(ValueDamage) -> Answer {
         guard bytes[4] == version else { throw .version }
         // Whose it is stands in it: sound and another's is not damaged.
         let owner = RequestKey(bytes: Array(bytes[8..<40]))
         guard let opened = Seal.untagged(bytes[...], as: .answer(owner)) else {
             throw bytes.count == size(in: bytes) + checksumSize ? .checksum : .size
         }
-        return try answer(Array(opened), for: key)
+        return try answer(Array(opened), for: key, identity)
     }
 
     /// How long a value says that it is, without its tag.
@@ -125,24 +150,32 @@ enum StoredValue {
         headerSize + Int(bytes.bigEndian(at: 104, as: UInt32.self)) + Int(bytes.bigEndian(at: 108, as: UInt32.self))
     }
 
-    private static func answer(_ bytes: [UInt8], for key: RequestKey) throws(ValueDamage) -> Answer {
+    private static func answer(
+        _ bytes: [UInt8], for key: RequestKey, _ identity: ValueIdentity?
+    ) throws(ValueDamage) -> Answer {
         guard bytes.count >= headerSize, bytes.count == size(in: bytes) else { throw .size }
         guard bytes[..<5].elementsEqual(magic + [version]) else { throw .malformed }
         guard bytes[8..<40].elementsEqual(key.bytes) else { throw .key }
         let codedStart = headerSize + Int(bytes.bigEndian(at: 104, as: UInt32.self))
-        return try answer(bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart...]))
+        return try answer(
+            bytes, model: bytes[headerSize..<codedStart], coded: Array(bytes[codedStart...]), identity)
     }
 
     /// Reads the header of a value that is sound. Even so nothing in it is taken on trust.
     private static func answer(
-        _ bytes: [UInt8], model: ArraySlice<UInt8>, coded: [UInt8]
+        _ bytes: [UInt8], model: ArraySlice<UInt8>, coded: [UInt8], _ identity: ValueIdentity?
     ) throws(ValueDamage) -> Answer {
         let flags = bytes[6]
         let numbers = stride(from: 48, to: 104, by: 8).map { bytes.bigEndian(at: $0, as: Int64.self) }
-        guard bytes[5] <= 1, flags <= 3, bytes[7] == 0, numbers.allSatisfy({ $0 >= 0 }),
+        guard bytes[5] <= 1, flags <= 3, bytes[7] <= Generations.markCountMax, numbers.allSatisfy({ $0 >= 0 }),
             numbers[4] <= rawByteCountMax, let model = String(validating: model, as: UTF8.self)
         else { throw .malformed }
         let hasUsage = flags & 2 != 0
+        let marks = (0..<Int(bytes[7])).map { index in
+            Generations.Mark(
+                scope: bytes.bigEndian(at: 112 + 16 * index, as: UInt64.self),
+                number: bytes.bigEndian(at: 120 + 16 * index, as: UInt64.self))
+        }
         return Answer(
             recording: Recording(
                 form: bytes[5] == 1 ? .stream : .body, usageAsked: flags & 1 != 0,
@@ -153,7 +186,9 @@ enum StoredValue {
             usage: hasUsage
                 ? Usage(promptTokenCount: Int(numbers[5]), completionTokenCount: Int(numbers[6])) : nil,
             ttl: .nanoseconds(numbers[0]),
-            staleTTL: .nanoseconds(numbers[1]))
+            staleTTL: .nanoseconds(numbers[1]),
+            generations: Generations(marks),
+            identity: identity)
     }
 }
 

@@ -38,6 +38,17 @@ struct SidecarClient: Sendable {
         return (Int(response.status.code), Array((try await response.body.collect(upTo: 16 << 20)).readableBytesView))
     }
 
+    /// Sends JSON to the admin port.
+    func post(_ path: String, body: [UInt8]) async throws -> (status: Int, body: [UInt8]) {
+        var request = HTTPClientRequest(url: base + path)
+        request.method = .POST
+        request.headers.add(name: "content-type", value: "application/json")
+        if let authorization { request.headers.add(name: "authorization", value: authorization.revealed) }
+        request.body = .bytes(ByteBuffer(bytes: body))
+        let response = try await send(request)
+        return (Int(response.status.code), Array((try await response.body.collect(upTo: 1 << 20)).readableBytesView))
+    }
+
     /// Asks with an OpenAI body; the reply is read by the caller.
     func ask(_ kind: APIKind, body: [UInt8]) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: base + "/v1" + kind.upstreamPath)

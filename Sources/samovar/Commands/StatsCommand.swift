@@ -86,6 +86,14 @@ struct StatsTable {
         } else {
             line("L2", "none")
         }
+        if let tracking = stats.tracking {
+            let counts = tracking.rechecks.sorted { $0.key < $1.key }.map { ", \($0.value) \($0.key)" }.joined()
+            line("L1 follows L2", "\(tracking.state)\(counts)")
+        }
+        if let invalidations = stats.invalidations {
+            let counts = invalidations.sorted { $0.key < $1.key }.map { "\($0.value) by \($0.key)" }
+            line("invalidated", counts.joined(separator: ", "))
+        }
         text = lines.joined(separator: "\n")
     }
 }

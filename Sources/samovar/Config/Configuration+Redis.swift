@@ -1,3 +1,5 @@
+import SamovarCore
+
 extension Configuration {
     /// The second cache. Without a URL there is none.
     struct Redis: Hashable, Sendable {
@@ -22,6 +24,8 @@ extension Configuration {
         var keyFile: String?
         /// Keys that encrypt what is kept there; null: it stands there in the clear.
         var keyRingFile: String?
+        /// What L1 serves while changes in Redis are not heard of.
+        var onTrackingLoss = Tracking.OnLoss.serve
 
         static let keys: [ConfigurationKey<Redis>] = [
             .optional("url", \.url, .storeURL, .restart),
@@ -37,6 +41,7 @@ extension Configuration {
             .optional("cert_file", \.certFile, .filePath, .restart),
             .optional("key_file", \.keyFile, .filePath, .restart),
             .optional("key_ring_file", \.keyRingFile, .filePath, .restart),
+            .value("on_tracking_loss", \.onTrackingLoss, .choice, .restart),
         ]
     }
 }

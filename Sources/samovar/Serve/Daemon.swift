@@ -112,12 +112,14 @@ final class Daemon: Sendable {
         let clock = clock
         let loops = group.makeIterator().map(LoopExecutor.init)
         let settings = configuration.frontSettings(secrets)
-        let l1 = MemoryCache(
-            sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
-            metrics: metrics)
         let store = try configuration.redisSettings(secrets).map {
             try RedisStore(settings: $0, group: group, logger: logger)
         }
+        var naming: (@Sendable (RequestKey) -> UInt64)?
+        if let store { naming = { store.name(of: $0) } }
+        let l1 = MemoryCache(
+            sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
+            metrics: metrics, naming: naming)
         let clients = configuration.upstreams.map { upstream in
             HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
         }
@@ -137,6 +139,8 @@ final class Daemon: Sendable {
             isReady: { self.drain.withLock { $0.isReady } },
             hasPrices: { self.configuration.withLock { !$0.models.isEmpty } },
             redis: { store.map { Stats.RedisStats($0.status()) } },
+            adminToken: { front.currentSettings.adminToken },
+            routes: { front.currentSettings.routes },
             connectionCount: { connections.current },
             lastReloadSucceeded: { self.lastReload.withLock { $0 } })
         front.showStats { AdminPort.stats(source) }

@@ -59,7 +59,8 @@ extension Configuration {
                         inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
                         outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
                 }),
-            lease: leaseSettings)
+            lease: leaseSettings,
+            onTrackingLoss: redis.onTrackingLoss)
     }
 
     private var leaseSettings: LeaseSettings? {

@@ -149,8 +149,12 @@ struct Scene: Sendable {
         store = SimStore(clock: clock)
         let member = UpstreamPool.Member(
             name: "sim", weight: 1, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
+        var naming: (@Sendable (RequestKey) -> UInt64)?
+        if let fleet { naming = { fleet.name(of: $0) } }
         pipeline = Pipeline(
-            l1: MemoryCache(sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics),
+            l1: MemoryCache(
+                sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics,
+                naming: naming),
             store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member]), clock: clock,
             metrics: metrics,
             settings: settings, bugs: bugs)

@@ -25,6 +25,9 @@ final class SimFleet: Sendable {
         var readers: [Reader] = []
         var lastReader: UInt64 = 0
         var isDown = false
+        var generations: [Scope: UInt64] = [:]
+        /// Pods that hear of changes.
+        var listeners: [PodID: @Sendable (StoreNews) -> Void] = [:]
         var commits = 0
         var lost = 0
     }
@@ -48,6 +51,14 @@ final class SimFleet: Sendable {
         clock.call(at: clock.now.advanced(by: .milliseconds(2))) { self.pass() }
     }
 
+    /// All pods that hear are told, a little later.
+    func tell(_ news: StoreNews, except pod: PodID? = nil) {
+        clock.call(at: clock.now.advanced(by: .milliseconds(1))) { [self] in
+            let listeners = state.withLock { state in state.listeners.filter { $0.key != pod } }
+            for pod in listeners.keys.sorted(by: { $0.number < $1.number }) { listeners[pod]?(news) }
+        }
+    }
+
     private func pass() {
         typealias News = (receive: @Sendable (FollowNews) -> Void, entries: [PublishedEntry])
         let news = state.withLock { state -> [News] in
@@ -65,10 +76,12 @@ final class SimFleet: Sendable {
 }
 
 /// One pod's way to what is shared.
-final class SimLeaseStore: LeaseStore {
+final class SimLeaseStore: LeaseStore, CoherentStore {
     let fleet: SimFleet
     let pod: PodID
     private let isCut = Mutex(false)
+    /// What hears, while it does not.
+    let deaf = Mutex<(@Sendable (StoreNews) -> Void)?>(nil)
 
     init(fleet: SimFleet, pod: PodID) {
         self.fleet = fleet
@@ -79,7 +92,7 @@ final class SimLeaseStore: LeaseStore {
     func cut(_ isCut: Bool) { self.isCut.withLock { $0 = isCut } }
 
     /// One round trip. Nil where there is no Redis.
-    private func ask<Reply: Sendable>(_ body: (inout SimFleet.State) -> Reply) async -> Reply? {
+    func ask<Reply: Sendable>(_ body: (inout SimFleet.State) -> Reply) async -> Reply? {
         await Task.yield()
         if isCut.withLock({ $0 }) { return nil }
         let reply = fleet.state.withLock { state in state.isDown ? nil : body(&state) }
@@ -88,31 +101,37 @@ final class SimLeaseStore: LeaseStore {
     }
 
     func get(_ key: RequestKey) async -> StoredAnswer? {
-        (await ask { state in state.values[key].map { StoredAnswer($0.0, bornAt: $0.1) } }) ?? nil
+        (await ask { state in state.values[key].map { StoredAnswer($0.0.copied, bornAt: $0.1) } }) ?? nil
     }
 
     func set(_ key: RequestKey, _ answer: Answer) async {
         let now = fleet.clock.now
+        tell(.writes(key, answer.simIdentity))
         _ = await ask { $0.values[key] = (answer, now) }
+        fleet.tell(.changed([name(of: key)]))
     }
 
     func remove(_ key: RequestKey) async {
         _ = await ask { $0.values[key] = nil }
+        fleet.tell(.changed([name(of: key)]))
     }
 
     func purge(_ key: RequestKey) async -> Bool {
-        await ask { state in
-            state.values[key] = nil
-            state.leases[key] = nil
-            return true
-        } ?? false
+        let isPurged =
+            await ask { state in
+                state.values[key] = nil
+                state.leases[key] = nil
+                return true
+            } ?? false
+        fleet.tell(.purged(name(of: key)), except: pod)
+        return isPurged
     }
 
     private func claim(
         _ state: inout SimFleet.State, _ key: RequestKey, _ attempt: AttemptID, _ needed: Duration?,
         seen: LeaseSight?
     ) -> LeaseReply {
-        let stored = state.values[key].map { StoredAnswer($0.0, bornAt: $0.1) }
+        let stored = state.values[key].map { StoredAnswer($0.0.copied, bornAt: $0.1) }
         if let needed, let stored, stored.freshness.remaining(at: fleet.clock.now) > needed { return .hit(stored) }
         if let there = state.leases[key], there != seen {
             return there.attempt == attempt ? .leads(there, stored) : .follows(there, stored)
@@ -141,6 +160,7 @@ final class SimLeaseStore: LeaseStore {
     func commit(_ key: RequestKey, for attempt: AttemptID, _ answer: Answer?, end: PublishedEntry?) async -> CommitReply
     {
         let now = fleet.clock.now
+        if let answer { tell(.writes(key, answer.simIdentity)) }
         let reply: CommitReply =
             await ask { state in
                 guard state.leases[key]?.attempt == attempt else {
@@ -154,6 +174,7 @@ final class SimLeaseStore: LeaseStore {
                 return .stored
             } ?? .unavailable
         fleet.deliver()
+        fleet.tell(.changed([name(of: key)]))
         return reply
     }
 

@@ -14,7 +14,7 @@ struct NewsChannelHandlerTests {
 
     init() throws {
         let reports = NewsChannelHandler.Reports(
-            live: { [told] in told.add("live") },
+            live: { [told] _ in told.add("live") },
             message: { [told] _, payload in told.add("message \(payload)") },
             lost: { [told] loss, hasServed in told.add("lost \(loss) \(hasServed)") })
         let handler = NewsChannelHandler(

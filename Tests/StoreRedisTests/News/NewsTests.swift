@@ -64,7 +64,7 @@ struct NewsTests {
         scene.alice.announce(attempt(1)) { bell.ring() }
         _ = await scene.alice.news.listens()
         await scene.admin.command("CLIENT", "KILL", "TYPE", "pubsub")
-        while await publish(scene, [UInt8](repeating: 0, count: 200_000)) != .integer(1) { await Task.yield() }
+        while await publish(scene, [UInt8](repeating: 0, count: 2_000_000)) != .integer(1) { await Task.yield() }
         while bell.ringCount == 0 {
             _ = await publish(scene, Array(attempt(1).hexadecimal.utf8))
             await Task.yield()
@@ -101,10 +101,10 @@ struct NewsTests {
         let scene = try await LeaseScene()
         await scene.alice.set(scene.key, scene.answer())
         _ = await scene.alice.get(scene.key)
-        let subscribed = await scene.admin.command("PUBSUB", "CHANNELS")
+        let subscribed = await scene.admin.command("PUBSUB", "CHANNELS", "samovar:poke:*")
         _ = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero)
         _ = await scene.alice.news.listens()
-        let later = await scene.admin.command("PUBSUB", "CHANNELS")
+        let later = await scene.admin.command("PUBSUB", "CHANNELS", "samovar:poke:*")
         await scene.end()
         #expect(subscribed == .array([]))
         #expect(later == .array([.bulk(channel(scene.alice))]))

@@ -37,11 +37,14 @@ struct StoredValueTests {
         let answer = Answer(
             recording: Recording(form: .stream, usageAsked: true, chunkCount: 2, rawByteCount: 3, coded: [9, 8]),
             model: "m", createdAt: WallTime(milliseconds: 258), generationTime: .nanoseconds(4),
-            usage: Usage(promptTokenCount: 5, completionTokenCount: 6), ttl: .nanoseconds(7), staleTTL: .nanoseconds(8))
+            usage: Usage(promptTokenCount: 5, completionTokenCount: 6), ttl: .nanoseconds(7), staleTTL: .nanoseconds(8),
+            generations: Generations([.init(scope: 256, number: 11), .init(scope: 12, number: 13)]))
         let bytes = StoredValue.encode(answer, for: Sample.key(1))
         func long(_ value: UInt8, _ above: UInt8 = 0) -> [UInt8] { [0, 0, 0, 0, 0, 0, above, value] }
-        let header = Array("SMVR".utf8) + [2, 1, 3, 0] + Sample.key(1).bytes + long(2, 1) + long(7) + long(8) + long(4)
-        let numbers = long(2) + long(3) + long(5) + long(6) + [0, 0, 0, 1, 0, 0, 0, 2]
+        let header = Array("SMVR".utf8) + [4, 1, 3, 2] + Sample.key(1).bytes + long(2, 1) + long(7) + long(8) + long(4)
+        let numbers =
+            long(2) + long(3) + long(5) + long(6) + [0, 0, 0, 1, 0, 0, 0, 2]
+            + long(0, 1) + long(11) + long(12) + long(13) + long(0) + long(0)
         #expect(Array(bytes.dropLast(StoredValue.checksumSize)) == header + numbers + [UInt8(ascii: "m"), 9, 8])
     }
 
