@@ -72,7 +72,8 @@ extension Schedule {
         if let command, case .steal = command.operation { isSteal = true }
         if let old = holders[key], old != holder, !isSteal { vanishedCounts[key] += 1 }
         holders[key] = holder
-        if let holder {
+        // A flight that had to ask anew does so under another name.
+        if let holder, flights[Int(holder.high) - 1].machine.attempt == holder {
             let flight = Int(holder.high) - 1
             flights[flight].heldLease = true
             // Had anew, and before the call: what was lost before is no matter.
@@ -115,7 +116,9 @@ extension Schedule {
         }
         tally.stealCount += 1
         flights[flight].wasStolen = true
-        if now - beatAt < settings.deadAfter.nanoseconds, lastFailover < beatAt {
+        if now - beatAt < settings.deadAfter.nanoseconds,
+            lastFailover < 0 || now - lastFailover > 2 * settings.deadAfter.nanoseconds
+        {
             violated(
                 .cost, "flight \(command.flight) took a lease that was renewed \((now - beatAt) / 1_000_000) ms ago")
         }

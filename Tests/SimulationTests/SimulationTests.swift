@@ -85,7 +85,7 @@ struct SimulationTests {
         case .beatsWithoutProgress: (.liveness, 0, 200)
         case .noGenerations: (.generations, 0, 50)
         case .tracelessPurge: (.noStaleSet, 5_500, 100)
-        case .takesTwice: (.noStaleSet, 1_513_500, 50)
+        case .takesTwice: (.noStaleSet, 1_560_950, 50)
         case .uncountedTakeovers: (.cost, 0, 1_000)
         }
     }

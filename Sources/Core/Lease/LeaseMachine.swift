@@ -73,8 +73,9 @@ public struct LeaseMachine: Sendable {
 
     let settings: LeaseSettings
     let wish: Wish
-    /// What this flight's own call is known by in the fleet, if it comes to one.
-    public let attempt: AttemptID
+    /// What this flight's own call is known by in the fleet, if it comes to one. Another one after an `acquire` that
+    /// follows a lost lease, so it is read when an action is performed.
+    public internal(set) var attempt: AttemptID
     let bugs: SeededBugs
 
     var phase = Phase.idle
@@ -231,7 +232,7 @@ public struct LeaseMachine: Sendable {
         case .ready where !wish.finishWhenLeft, .refreshing where !wish.finishWhenLeft:
             phase = .over
             guard standing == .leads else { return [.cancelUpstream] + releaseUnknown }
-            return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw]
+            return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw(attempt)]
         case .calling: return cancelIfUnwanted()
         case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .over: return []
         }

@@ -43,11 +43,15 @@ struct LeaseMachineLeadingTests {
         var lost = paused()
         var unknown = paused()
 
+        let before = lost.attempt
         let ofLost = lost.renewed(.lost, at: Scene.at(5_001)).words
+        let after = lost.attempt
         let followed = lost.replied(.follows(Scene.sight(), nil), at: Scene.at(5_002)).words
         let ofUnknown = unknown.renewed(.unavailable, at: Scene.at(5_025)).words
 
         #expect(ofLost == ["withdraw", "acquire"])
+        // Else it would look to others just as the lost one did.
+        #expect(before != after)
         #expect(followed == ["follow 7"])
         #expect(ofUnknown == ["withdraw", "call alone: unavailable"])
     }

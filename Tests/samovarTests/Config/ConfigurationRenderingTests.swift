@@ -49,6 +49,10 @@ struct ConfigurationRenderingTests {
                   spin_max: 0
                   tenant: default
                   admin_token_env: SAMOVAR_ADMIN_TOKEN
+                  cert_file: null
+                  key_file: null
+                  client_ca_file: null
+                  access_token_env: SAMOVAR_ACCESS_TOKEN
                   allowed_hosts: []
                   allowed_origins: []
                 redis:
