@@ -171,6 +171,10 @@ enum StoredValue {
             numbers[4] <= rawByteCountMax, let model = String(validating: model, as: UTF8.self)
         else { throw .malformed }
         let hasUsage = flags & 2 != 0
+        // What is not there is written as zeros, and as nothing else.
+        guard hasUsage || numbers[5...6].allSatisfy({ $0 == 0 }),
+            bytes[(112 + 16 * Int(bytes[7]))..<headerSize].allSatisfy({ $0 == 0 })
+        else { throw .malformed }
         let marks = (0..<Int(bytes[7])).map { index in
             Generations.Mark(
                 scope: bytes.bigEndian(at: 112 + 16 * index, as: UInt64.self),
