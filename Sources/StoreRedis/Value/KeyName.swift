@@ -76,6 +76,8 @@ struct RequestNames: Sendable {
     var answer: [UInt8] { name("c") }
     /// Who leads.
     var lease: [UInt8] { name("l") }
+    /// That the answer was invalidated, and whose lease was taken with it.
+    var mark: [UInt8] { name("x") }
     /// How often the lease was taken from a pod that seemed dead.
     var takeovers: [UInt8] { name("p") }
 
