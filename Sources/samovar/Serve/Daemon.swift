@@ -115,9 +115,11 @@ final class Daemon: Sendable {
         let store = try configuration.redisSettings(secrets).map {
             try RedisStore(settings: $0, group: group, logger: logger)
         }
+        var naming: (@Sendable (RequestKey) -> UInt64)?
+        if let store { naming = { store.name(of: $0) } }
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
-            metrics: metrics, naming: store.map { store in { store.name(of: $0) } })
+            metrics: metrics, naming: naming)
         let clients = configuration.upstreams.map { upstream in
             HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
         }
