@@ -99,7 +99,7 @@ let package = Package(
             name: "samovar",
             dependencies: [
                 "SamovarCore", "SamovarWire", "SamovarEngine", "SamovarServer", "SamovarUpstreamHTTP",
-                "SamovarStoreRedis", "SamovarClient",
+                "SamovarStoreRedis", "SamovarClient", "CEpoll",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -145,6 +145,10 @@ let package = Package(
             ],
             path: "tools/bench/peers/load", swiftSettings: strict),
 
+        // Random schedules of pods that share their calls, around a model of Redis: what tools/simulate runs.
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation"], path: "tools/simulator", swiftSettings: strict),
+
         // Tests mirror the sources by path.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -156,6 +160,12 @@ let package = Package(
                 "SamovarCore", "SamovarWire", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/WireTests", exclude: ["Vectors"], swiftSettings: strict),
+        // The shipped machines of several pods in one schedule, judged while it runs; one seed, one schedule.
+        .target(
+            name: "Simulation", dependencies: ["SamovarCore"], path: "Tests/Simulation", swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation"], path: "Tests/SimulationTests",
+            swiftSettings: strict),
         .testTarget(
             name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"],
             path: "Tests/EngineTests",
@@ -164,13 +174,14 @@ let package = Package(
             name: "ServerTests",
             dependencies: [
                 "SamovarCore", "SamovarEngine", "SamovarWire", "SamovarServer", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/ServerTests", swiftSettings: strict),
         .testTarget(
             name: "SamovarStoreRedisTests",
             dependencies: [
-                "SamovarCore", "SamovarEngine", "SamovarStoreRedis",
+                "SamovarCore", "SamovarEngine", "SamovarStoreRedis", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -187,8 +198,9 @@ let package = Package(
             ],
             path: "Tests/UpstreamHTTPTests", swiftSettings: strict),
         .testTarget(
-            name: "samovarTests", dependencies: ["samovar", "SamovarCore"], path: "Tests/samovarTests",
-            swiftSettings: strict),
+            name: "samovarTests",
+            dependencies: ["samovar", "SamovarCore", "SamovarWire", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Tests/samovarTests", swiftSettings: strict),
         .testTarget(
             name: "ProviderTests", dependencies: ["provider"], path: "Tests/ProviderTests", swiftSettings: strict),
         .testTarget(

@@ -44,19 +44,20 @@ final class LeasedFlight: Sendable {
 
     private let flight: SharedFlight
     private let around: Surroundings
-    private let attempt: AttemptID
     private let state: Lock<State>
 
     init(_ flight: SharedFlight, settings: LeaseSettings, around: Surroundings) {
         self.flight = flight
         self.around = around
         var random = SystemRandomNumberGenerator()
-        attempt = AttemptID(high: random.next(), low: random.next())
+        let attempt = AttemptID(high: random.next(), low: random.next())
         let machine = LeaseMachine(Self.wish(of: flight), attempt: attempt, settings: settings)
         state = Lock(State(machine: machine))
     }
 
     private var key: RequestKey { flight.request.key }
+    /// Another one after a lease was lost before the call.
+    private var attempt: AttemptID { state.withLock { $0.machine.attempt } }
 
     private static func wish(of flight: SharedFlight) -> LeaseMachine.Wish {
         let request = flight.request
@@ -124,7 +125,7 @@ final class LeasedFlight: Sendable {
                 queue(.action(action))
             case .announce:
                 around.store.announce(attempt) { [weak self] in self?.event { $0.interested(at: $1) } }
-            case .withdraw: around.store.withdraw(attempt)
+            case .withdraw(let attempt): around.store.withdraw(attempt)
             case .follow(let sight): follow(sight)
             case .unfollow: state.withLock { $0.following.take() }.map(around.store.unfollow)
             case .cancelUpstream: flight.giveUp()

@@ -2,7 +2,7 @@ import Logging
 import SamovarCore
 import SamovarEngine
 
-/// What every command passes on its way to Redis and back: whether it is sent at all, and what its end says about the
+/// What every command passes on its way to a server and back: whether it is sent at all, and what its end says about the
 /// server.
 struct Gates: Sendable {
     /// In front of everything.
@@ -11,17 +11,37 @@ struct Gates: Sendable {
     let writes: Gate
     /// In front of leases: a server may let us read and write, and not run scripts or streams.
     let leases: Gate
-    let counters = RedisCounters()
+    let counters: RedisCounters
 
-    init(_ breaker: Breaker.Settings, clock: any MonotonicClock, logger: Logger) {
+    /// - Parameter name: what the server is called in log lines, where there are several.
+    init(
+        _ breaker: Breaker.Settings, name: String? = nil, counters: RedisCounters, clock: any MonotonicClock,
+        logger: Logger
+    ) {
+        let subject = name.map { "redis: \($0)" } ?? "redis"
         all = Gate(
-            breaker, opened: "redis: down, going on without it", closed: "redis: back", clock: clock, logger: logger)
+            breaker, opened: "\(subject): down, going on without it", closed: "\(subject): back", clock: clock,
+            logger: logger)
         writes = Gate(
-            Self.writeBreaker, tellsReasons: true, opened: "redis: refuses writes, reads go on",
-            closed: "redis: takes writes again", clock: clock, logger: logger)
+            Self.writeBreaker, tellsReasons: true, opened: "\(subject): refuses writes, reads go on",
+            closed: "\(subject): takes writes again", clock: clock, logger: logger)
         leases = Gate(
-            Self.leaseBreaker, opened: "redis: does not let us lease, every process calls for itself",
-            closed: "redis: lets us lease again", clock: clock, logger: logger)
+            Self.leaseBreaker, opened: "\(subject): does not let us lease, every process calls for itself",
+            closed: "\(subject): lets us lease again", clock: clock, logger: logger)
+        self.counters = counters
+    }
+
+    /// Much has changed, perhaps for the better.
+    func hint() {
+        for gate in [all, writes, leases] { gate.hint() }
+    }
+
+    /// Nothing is sent through them any more, so that they cannot learn by themselves that all is well.
+    func reopen() {
+        for gate in [all, writes, leases] {
+            gate.hint()
+            if let permit = gate.ask() { permit.succeeded() }
+        }
     }
 
     /// One refusal says enough. Then a write now and again, to see.
@@ -72,6 +92,10 @@ struct Gates: Sendable {
         case .timeout:
             counters.timeouts.add(1)
             permit.failed("no reply within the timeout")
+        case .sentOn:
+            // By one that has answered, and in time; the other one was not asked at its own gate.
+            counters.errors.add(1)
+            permit.abandoned()
         case .notConnected:
             counters.errors.add(1)
             permit.failed("no connection")
@@ -87,6 +111,7 @@ struct Gates: Sendable {
     /// A command about leases was refused.
     private func refused(_ error: ServerError, _ permit: consuming Gate.Permit) {
         counters.errors.add(1)
+        guard !error.isPassing else { return permit.abandoned() }
         guard !error.meansDown else { return permit.failed(error.explanation) }
         // It has answered, and in time.
         permit.succeeded()
@@ -123,6 +148,7 @@ struct Gates: Sendable {
         case .failure(let failure): report(failure, permit)
         case .success(let replies):
             switch replies[0] {
+            case .error(let error) where error.isPassing: permit.abandoned()
             case .error(let error) where error.meansDown: permit.failed(error.explanation)
             case .error(let error):
                 permit.succeeded()

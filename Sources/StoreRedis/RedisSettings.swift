@@ -3,7 +3,7 @@ import SamovarCore
 
 /// How the second cache is reached, and what may be put there.
 public struct RedisSettings: Sendable {
-    /// `redis://`, `rediss://` or `unix://`; see `RedisURL`.
+    /// `redis://`, `unix://`, `redis+sentinel://`, `redis+cluster://`, or the same over TLS; see `RedisURL`.
     public var url: String
     /// What all names of ours begin with.
     public var keyPrefix: String
@@ -11,6 +11,7 @@ public struct RedisSettings: Sendable {
     public var timeout: Duration
     /// How long an attempt to connect may take, name, TLS and greeting included.
     public var connectTimeout: Duration
+    /// To each primary.
     public var connectionCount: Int
     /// Larger values are not written.
     public var valueSizeMax: Int
@@ -20,6 +21,9 @@ public struct RedisSettings: Sendable {
     public var pipelineDepthMax: Int
     /// Stands in for the one in `url`, where it does not lie about in files and process lists.
     public var password: Secret?
+    /// Who we are to sentinels, which do not know the servers' users. Nil: their default user.
+    public var sentinelUser: String?
+    public var sentinelPassword: Secret?
     public var tls: TLSFiles
     /// Encrypts what is kept, and names it; nil: it stands there in the clear, with checksums.
     public var keyRing: KeyRing?
@@ -50,6 +54,8 @@ public struct RedisSettings: Sendable {
         replySizeMax: Int = 8 << 20,
         pipelineDepthMax: Int = 1_024,
         password: Secret? = nil,
+        sentinelUser: String? = nil,
+        sentinelPassword: Secret? = nil,
         tls: TLSFiles = TLSFiles(),
         keyRing: KeyRing? = nil,
         breaker: Breaker.Settings = Breaker.Settings()
@@ -63,6 +69,8 @@ public struct RedisSettings: Sendable {
         self.replySizeMax = replySizeMax
         self.pipelineDepthMax = pipelineDepthMax
         self.password = password
+        self.sentinelUser = sentinelUser
+        self.sentinelPassword = sentinelPassword
         self.tls = tls
         self.keyRing = keyRing
         self.breaker = breaker
@@ -94,17 +102,37 @@ extension Line.Settings {
 }
 
 extension RedisSettings {
-    /// What a connection needs to know, checked.
+    /// What a connection to the first server of the URL needs to know, checked.
     func lineSettings(reusesAfterTimeout: Bool = false) throws(RedisSettingsError) -> Line.Settings {
+        let deployment = try deployment(reusesAfterTimeout: reusesAfterTimeout)
+        return deployment.line { deployment.seeds.first }
+    }
+
+    /// What is known about the servers, checked.
+    func deployment(reusesAfterTimeout: Bool = false) throws(RedisSettingsError) -> Deployment {
         let url = try RedisURL(parsing: url)
         try check()
         let password = password ?? url.password
         if let user = url.user, password == nil {
             throw RedisSettingsError("url: user \(user) has no password, and none is configured beside the url")
         }
-        return Line.Settings(
-            endpoint: Endpoint(address: url.address, tls: try tls.context(url), connectTimeout: connectTimeout),
-            greeting: Greeting(user: url.user, password: password, database: url.database),
+        if sentinelUser != nil, sentinelPassword == nil {
+            throw RedisSettingsError("sentinel_user: needs a password (sentinel_password_env)")
+        }
+        var mustBePrimary = false
+        if case .sentinel = url.kind { mustBePrimary = true }
+        guard mustBePrimary || (sentinelUser == nil && sentinelPassword == nil) else {
+            throw RedisSettingsError("sentinel_user, sentinel_password_env: the url is not redis+sentinel://")
+        }
+        // It would be the hash tag of all names, or a part of it.
+        if case .cluster = url.kind, keyPrefix.contains("{") {
+            throw RedisSettingsError("key_prefix: in a cluster it may not hold {, which decides where a name is kept")
+        }
+        return Deployment(
+            kind: url.kind, tls: try tls.context(url), connectTimeout: connectTimeout,
+            greeting: Greeting(
+                user: url.user, password: password, database: url.database, mustBePrimary: mustBePrimary),
+            sentinelGreeting: Greeting(user: sentinelUser, password: sentinelPassword, database: 0),
             pipelineDepthMax: pipelineDepthMax,
             replySizeMax: max(replySizeMax, valueSizeMax) + Self.replySizeSlack,
             reusesAfterTimeout: reusesAfterTimeout)
@@ -130,7 +158,7 @@ extension RedisSettings.TLSFiles {
     fileprivate func context(_ url: RedisURL) throws(RedisSettingsError) -> NIOSSLContext? {
         guard url.usesTLS else {
             guard self == RedisSettings.TLSFiles() else {
-                throw RedisSettingsError("tls: files are given, but the url does not begin with rediss://")
+                throw RedisSettingsError("tls: files are given, but the url does not begin with rediss:// or rediss+")
             }
             return nil
         }

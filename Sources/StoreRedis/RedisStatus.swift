@@ -24,12 +24,14 @@ public struct RedisStatus: Sendable {
     public let tooLargeCount: Int
     public let connectCount: Int
     public let liveConnectionCount: Int
+    /// Of several primaries: closed or open where all are, otherwise half-open.
     public let breakerState: Breaker.State
     /// Not closed while the server refuses writes; reads go on.
     public let writeBreakerState: Breaker.State
     /// Not closed while the server does not let us lease: each process calls for itself then.
     public let leaseBreakerState: Breaker.State
     public let leases: LeaseCounts
+    public let topology: TopologyCounts
 
     public var damagedCount: Int { damaged.values.reduce(0, +) }
 }

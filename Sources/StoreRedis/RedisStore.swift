@@ -16,11 +16,10 @@ import SamovarEngine
 public final class RedisStore: LeaseStore, CoherentStore {
     public let pod = PodID(.random(in: .min ... .max))
     let settings: RedisSettings
-    let client: RedisClient
+    let primaries: Primaries
     let keyName: KeyName
     let seal: Seal
-    let gates: Gates
-    var counters: RedisCounters { gates.counters }
+    let counters = RedisCounters()
     let clock: any MonotonicClock
     let publications = Publications()
     let pokes = Pokes()
@@ -47,34 +46,32 @@ public final class RedisStore: LeaseStore, CoherentStore {
         clock: any MonotonicClock,
         reusesAfterTimeout: Bool
     ) throws(RedisSettingsError) {
-        let lineSettings = try settings.lineSettings(reusesAfterTimeout: reusesAfterTimeout)
+        let deployment = try settings.deployment(reusesAfterTimeout: reusesAfterTimeout)
         self.settings = settings
         self.clock = clock
         let seal = Seal(settings.keyRing.map { Vault($0) })
         self.seal = seal
         let keyName = KeyName(keyPrefix: settings.keyPrefix, names: settings.keyRing?.names)
         self.keyName = keyName
-        let gates = Gates(settings.breaker, clock: clock, logger: logger)
-        self.gates = gates
-        client = RedisClient(
-            lineSettings: lineSettings, lineCount: settings.connectionCount, group: group, clock: clock,
-            logger: logger, live: { gates.all.hint() })
+        let counters = counters
+        let primaries = Primaries(
+            deployment, lineCount: settings.connectionCount, group: group, clock: clock, logger: logger
+        ) { name in
+            Gates(settings.breaker, name: name, counters: counters, clock: clock, logger: logger)
+        }
+        self.primaries = primaries
         reader = StreamReader(
-            connect: {
-                // That Redis comes and goes is told by the others.
-                RedisClient(
-                    lineSettings: lineSettings.reading(replySizeMax: StreamCursor.replySizeMax), lineCount: 1,
-                    group: group, clock: clock, logger: Logger(label: "") { _ in SwiftLogNoOpLogHandler() })
-            },
-            interest: Interest(pod: pod, keyName: keyName), gates: gates, keyName: keyName,
-            timeout: settings.timeout, connectTimeout: settings.connectTimeout, seal: seal, clock: clock)
+            primaries, interest: Interest(pod: pod, keyName: keyName), keyName: keyName, timeout: settings.timeout,
+            connectTimeout: settings.connectTimeout, seal: seal, clock: clock)
         let pokes = pokes
         let hearing = Hearing(keyName: keyName, pod: pod)
         self.hearing = hearing
         let channel = keyName.pokes(of: pod)
         news = NewsConnection(
-            settings: lineSettings, channels: [channel, keyName.purges],
-            tracked: [keyName.answers, keyName.generations], loop: group.next(), clock: clock, logger: logger,
+            settings: primaries.lineAnywhere(), channels: [channel, keyName.purges, keyName.raises],
+            // In a cluster each node tells of its own names alone.
+            tracked: primaries.isCluster ? [] : [keyName.answers, keyName.generations],
+            loop: group.next(), clock: clock, logger: logger,
             standing: { hearing.stands($0) },
             receive: { name, payload in
                 if name == channel { pokes.poked(payload) } else { hearing.heard(payload, on: name) }
@@ -85,12 +82,14 @@ public final class RedisStore: LeaseStore, CoherentStore {
 
     public func get(_ key: RequestKey) async -> StoredAnswer? {
         counters.gets.add(1)
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
         guard let permit = gates.all.ask() else {
             counters.skipped.add(1)
             return nil
         }
-        let name = keyName.bytes(key)
-        let exchange = await client.send([[Verb.get, name], [Verb.pttl, name]], timeout: settings.timeout)
+        let exchange = await primaries.send(
+            [[Verb.get, name], [Verb.pttl, name]], at: name, timeout: settings.timeout)
         switch exchange.outcome {
         case .failure(let failure):
             gates.report(failure, permit)
@@ -108,11 +107,13 @@ public final class RedisStore: LeaseStore, CoherentStore {
         guard StoredValue.size(of: answer) <= settings.valueSizeMax else { return counters.tooLarge.add(1) }
         let life = answer.remaining(at: clock.wallNow).milliseconds
         guard life > 0 else { return }
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
         guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
         guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
         let value = encoded(answer, key)
-        let command = [Verb.set, keyName.bytes(key), value, Verb.px, Array(String(life).utf8)]
-        let exchange = await client.send([command], timeout: settings.timeout, canWait: true)
+        let command = [Verb.set, name, value, Verb.px, Array(String(life).utf8)]
+        let exchange = await primaries.send([command], at: name, timeout: settings.timeout, canWait: true)
         switch exchange.outcome {
         case .failure(let failure): gates.report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
@@ -127,9 +128,11 @@ public final class RedisStore: LeaseStore, CoherentStore {
     }
 
     public func remove(_ key: RequestKey) async {
+        let name = keyName.bytes(key)
+        let gates = primaries.gates(at: name)
         guard let writePermit = gates.writes.ask() else { return counters.skippedWrites.add(1) }
         guard let permit = gates.all.ask() else { return counters.skipped.add(1) }
-        let exchange = await client.send([[Verb.unlink, keyName.bytes(key)]], timeout: settings.timeout)
+        let exchange = await primaries.send([[Verb.unlink, name]], at: name, timeout: settings.timeout)
         switch exchange.outcome {
         case .failure(let failure): gates.report(failure, permit)
         case .success(let replies): wrote(replies[0], exchange, permit, writePermit)
@@ -191,7 +194,8 @@ public final class RedisStore: LeaseStore, CoherentStore {
             // Another key's value: either it was moved in Redis, or this connection hands out its neighbours' replies.
             if error == .key { exchange.distrust() }
             if error.isRemoved {
-                client.post([Verb.unlink, keyName.bytes(key)], timeout: settings.timeout, avoiding: exchange)
+                let name = keyName.bytes(key)
+                primaries.post([Verb.unlink, name], at: name, timeout: settings.timeout, avoiding: exchange)
             }
             return nil
         }
@@ -202,10 +206,13 @@ public final class RedisStore: LeaseStore, CoherentStore {
         _ writePermit: consuming Gate.Permit
     ) {
         switch reply {
-        case .status:
+        case .status, .integer:
             counters.written.add(1)
             permit.succeeded()
             writePermit.succeeded()
+        case .error(let error) where error.isPassing:
+            counters.errors.add(1)
+            permit.abandoned()
         case .error(let error) where error.meansDown:
             counters.errors.add(1)
             permit.failed(error.explanation)
@@ -231,10 +238,11 @@ public final class RedisStore: LeaseStore, CoherentStore {
             skippedCount: counters.skipped.current, skippedWriteCount: counters.skippedWrites.current,
             timeoutCount: counters.timeouts.current, errorCount: counters.errors.current,
             damaged: Dictionary(uniqueKeysWithValues: counters.damaged.all.map { ($0.label, $0.value) }),
-            tooLargeCount: counters.tooLarge.current, connectCount: client.connectCount,
-            liveConnectionCount: client.liveCount, breakerState: gates.all.breakerState,
-            writeBreakerState: gates.writes.breakerState, leaseBreakerState: gates.leases.breakerState,
-            leases: counters.leases.current)
+            tooLargeCount: counters.tooLarge.current, connectCount: primaries.connectCount,
+            liveConnectionCount: primaries.liveCount, breakerState: primaries.breakerState(\.all),
+            writeBreakerState: primaries.breakerState(\.writes),
+            leaseBreakerState: primaries.breakerState(\.leases), leases: counters.leases.current,
+            topology: primaries.counts)
     }
 
     /// Seals with the new ring's first key from now on. False, and nothing has changed, where it names things otherwise
@@ -249,7 +257,7 @@ public final class RedisStore: LeaseStore, CoherentStore {
     /// says, and tells it nothing.
     public func ping() async -> Duration? {
         let start = clock.now
-        let exchange = await client.send([[Verb.ping]], timeout: settings.timeout)
+        let exchange = await primaries.sendAnywhere([[Verb.ping]], timeout: settings.timeout)
         guard case .success(let replies) = exchange.outcome, case .status = replies[0] else { return nil }
         return start.duration(to: clock.now)
     }
@@ -257,14 +265,14 @@ public final class RedisStore: LeaseStore, CoherentStore {
     /// Waits for the first connection: for commands that do one thing and end. False when the task is cancelled or
     /// the store shut down before there is one. A server need not wait.
     public func connected() async -> Bool {
-        await client.connected()
+        await primaries.connected()
     }
 
     /// Fails what is under way, closes all connections and waits until they are closed. Idempotent.
     public func shutdown() async {
         await reader.shutdown()
         await news.shutdown()
-        await client.shutdown()
+        await primaries.shutdown()
     }
 }
 

@@ -3,47 +3,79 @@ import SamovarCore
 /// Where the server is, as an operator writes it.
 ///
 ///     redis://[user[:password]@]host[:port][/database]
-///     rediss://…                                           the same over TLS
 ///     unix://[user[:password]@]/path/to/socket[?db=database]
+///     redis+sentinel://[user[:password]@]host[:port],…/service[/database]
+///     redis+cluster://[user[:password]@]host[:port],…
+///     rediss://…, rediss+sentinel://…, rediss+cluster://…  the same over TLS, to all servers
+///
+/// The hosts of the last two are sentinels, or any nodes of the cluster: as many as one likes, since one that is there
+/// is enough. User and password are those of the servers that keep data.
 ///
 /// User and password are percent-decoded. Errors quote nothing that may be part of a password, not even where one
 /// holds an unescaped `/` or `@` and spills into what looks like the host or the port.
 struct RedisURL: Hashable, Sendable {
-    let address: Endpoint.Address
+    let kind: Deployment.Kind
     let usesTLS: Bool
     let user: String?
     let password: Secret?
     let database: Int
 
     static let defaultPort = 6_379
+    static let defaultSentinelPort = 26_379
+    /// How many servers one URL may name.
+    static let hostMax = 16
 
     init(parsing text: String) throws(RedisSettingsError) {
         guard let mark = text.firstRange(of: "://") else {
-            throw RedisSettingsError("url: no scheme; expected redis://, rediss:// or unix://")
+            throw RedisSettingsError("url: no scheme; \(Self.schemeHint)")
         }
         let rest = text[mark.upperBound...]
         switch text[..<mark.lowerBound] {
-        case "redis": try self.init(network: rest, usesTLS: false)
-        case "rediss": try self.init(network: rest, usesTLS: true)
+        case "redis": try self.init(network: rest, .single, usesTLS: false)
+        case "rediss": try self.init(network: rest, .single, usesTLS: true)
+        case "redis+sentinel": try self.init(network: rest, .sentinel, usesTLS: false)
+        case "rediss+sentinel": try self.init(network: rest, .sentinel, usesTLS: true)
+        case "redis+cluster": try self.init(network: rest, .cluster, usesTLS: false)
+        case "rediss+cluster": try self.init(network: rest, .cluster, usesTLS: true)
         case "unix": try self.init(unix: rest)
-        case "redis+sentinel", "redis+cluster":
-            throw RedisSettingsError("url: \(text[..<mark.lowerBound]):// is not supported by this version")
-        default:
-            throw RedisSettingsError("url: unknown scheme; expected redis://, rediss:// or unix://")
+        default: throw RedisSettingsError("url: unknown scheme; \(Self.schemeHint)")
         }
     }
 
-    private init(network rest: Substring, usesTLS: Bool) throws(RedisSettingsError) {
+    private static let schemeHint =
+        "expected redis://, redis+sentinel://, redis+cluster://, each also with rediss, or unix://"
+
+    private enum Shape {
+        case single
+        case sentinel
+        case cluster
+    }
+
+    private init(network rest: Substring, _ shape: Shape, usesTLS: Bool) throws(RedisSettingsError) {
         guard !rest.contains(where: { $0 == "?" || $0 == "#" }) else {
             throw RedisSettingsError("url: ? and # have no meaning here; \(Self.escapeHint)")
         }
         let authority = rest.prefix { $0 != "/" }
-        let path = rest.dropFirst(authority.count)
+        let path = rest.dropFirst(authority.count + 1)
         (user, password) = try Self.credentials(authority)
-        let hostAndPort = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
-        address = try Self.network(hostAndPort)
+        let hosts = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
         self.usesTLS = usesTLS
-        database = path.count <= 1 ? 0 : try Self.database(path.dropFirst())
+        switch shape {
+        case .single:
+            kind = .single(try Self.network(hosts, defaultPort: Self.defaultPort))
+            database = path.isEmpty ? 0 : try Self.database(path)
+        case .sentinel:
+            let parts = path.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            let words = SentinelWords(service: try Self.service(parts.first ?? ""))
+            kind = .sentinel(try Self.networks(hosts, defaultPort: Self.defaultSentinelPort), words)
+            database = parts.count < 2 || parts[1].isEmpty ? 0 : try Self.database(parts[1])
+        case .cluster:
+            kind = .cluster(try Self.networks(hosts, defaultPort: Self.defaultPort))
+            database = 0
+            guard path.isEmpty else {
+                throw RedisSettingsError("url: a cluster has no databases to choose from; \(Self.escapeHint)")
+            }
+        }
     }
 
     private init(unix rest: Substring) throws(RedisSettingsError) {
@@ -53,7 +85,7 @@ struct RedisURL: Hashable, Sendable {
         guard let path = parts.first, path.count > 1, authority.isEmpty || authority.last == "@" else {
             throw RedisSettingsError("url: unix:// needs the absolute path of a socket, as in unix:///run/redis.sock")
         }
-        address = .unix(path: try Self.percentDecoded(path, "the path"))
+        kind = .single(.unix(path: try Self.percentDecoded(path, "the path")))
         usesTLS = false
         (user, password) = try Self.credentials(authority)
         guard parts.count == 2 else {
@@ -76,7 +108,39 @@ struct RedisURL: Hashable, Sendable {
         return (user.isEmpty ? nil : user, password)
     }
 
-    private static func network(_ text: Substring) throws(RedisSettingsError) -> Endpoint.Address {
+    private static func networks(
+        _ text: Substring, defaultPort: Int
+    ) throws(RedisSettingsError) -> [Endpoint.Address] {
+        let hosts = text.split(separator: ",", omittingEmptySubsequences: false)
+        guard hosts.count <= hostMax else { throw RedisSettingsError("url: more than \(hostMax) hosts") }
+        var addresses: [Endpoint.Address] = []
+        for host in hosts {
+            let address = try network(host, defaultPort: defaultPort)
+            if !addresses.contains(address) { addresses.append(address) }
+        }
+        return addresses
+    }
+
+    /// The characters that Sentinel itself allows.
+    private static func service(_ text: Substring) throws(RedisSettingsError) -> String {
+        guard (1...128).contains(text.utf8.count),
+            text.utf8.allSatisfy({ byte in
+                switch UnicodeScalar(byte) {
+                case "A"..."Z", "a"..."z", "0"..."9", ".", "-", "_": true
+                default: false
+                }
+            })
+        else {
+            throw RedisSettingsError(
+                "url: after the sentinels comes the name of the service, as in /mymaster, of letters, digits, . - and _; "
+                    + escapeHint)
+        }
+        return String(text)
+    }
+
+    private static func network(
+        _ text: Substring, defaultPort: Int
+    ) throws(RedisSettingsError) -> Endpoint.Address {
         var host = text
         var port = Substring()
         if text.first == "[" {

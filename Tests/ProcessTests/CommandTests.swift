@@ -117,7 +117,8 @@ extension RealProcesses {
             #expect(differing.output.contains(#"messages[0].content: "a" | "c""#))
         }
 
-        @Test("every command has help with an example", arguments: ["serve", "ask", "warm", "stats", "explain"])
+        @Test(
+            "every command has help with an example", arguments: ["serve", "ask", "warm", "stats", "explain", "bench"])
         func help(command: String) throws {
             let help = try run([command, "--help"])
             #expect(help.status == 0)

@@ -13,6 +13,10 @@ struct Faults {
     var queues = 0
     var streamEntryMax = 4_096
     var publishQueueSizeMax = 256 << 10
+    /// Chunks come as fast as they can.
+    var hasBursts = false
+    /// Whoever calls for this key dies of it.
+    var deadlyKey: Int?
     var hasEvents = false
 
     init(_ dice: inout Dice) {
@@ -29,6 +33,11 @@ struct Faults {
         if dice.permille(300) { hangs = 150 }
         if dice.permille(300) { queues = 200 }
         if dice.permille(200) { streamEntryMax = dice.number(1...4) }
-        if dice.permille(100) { publishQueueSizeMax = 24 }
+        if dice.permille(100) {
+            publishQueueSizeMax = 24
+            hasBursts = true
+        }
+        if dice.permille(100) { upstreamTrouble = 220 }
+        if dice.permille(80) { deadlyKey = dice.number(0...1) }
     }
 }

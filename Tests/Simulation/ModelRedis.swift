@@ -29,7 +29,7 @@ struct ModelRedis {
     }
 
     struct Stream {
-        let name: UInt64
+        let name: AttemptID
         var entries: [Sealed] = []
         var interest: [(pod: PodID, until: Int64)] = []
     }
@@ -101,7 +101,7 @@ struct ModelRedis {
             return other(key, lease, attempt, at: time)
         }
         if cells[key].takeovers == 0 { cells[key].takeoversUntil = time + clockOffset + Self.takeoverLife }
-        cells[key].takeovers += 1
+        if bug != .uncountedTakeovers { cells[key].takeovers += 1 }
         if cells[key].takeovers > Self.takeoversMax { return .poisoned }
         return take(key, attempt, pod, at: time)
     }
@@ -120,12 +120,7 @@ struct ModelRedis {
         _ key: Int, _ attempt: AttemptID, _ value: Value?, life: Int64, staleLife: Int64, end: Sealed?, at time: Int64
     ) -> Reply {
         expire(key, at: time)
-        let isOwn = cells[key].lease?.attempt == attempt
-        if isOwn, isPurged(key, attempt) {
-            cells[key].lease = nil
-            return .lost
-        }
-        guard isOwn || bug == .uncheckedCommit else { return .lost }
+        guard cells[key].lease?.attempt == attempt || bug == .uncheckedCommit else { return .lost }
         if let value {
             cells[key].value = value
             cells[key].valueUntil = time + clockOffset + life
@@ -203,6 +198,8 @@ struct ModelRedis {
     }
 
     private mutating func take(_ key: Int, _ attempt: AttemptID, _ pod: PodID, at time: Int64) -> Reply {
+        // Its lease was purged: this question is late, and what it brings is older than the purge.
+        if bug != .tracelessPurge, cells[key].purgedAttempts.contains(attempt) { return .lost }
         // Whoever has published has called, and asked for the lease before: this question is late.
         if bug != .takesTwice, bug != .sharedStream, let place = stream(key, attempt),
             !cells[key].streams[place].entries.isEmpty
@@ -216,10 +213,6 @@ struct ModelRedis {
         return .leads(lease.sight)
     }
 
-    private func isPurged(_ key: Int, _ attempt: AttemptID) -> Bool {
-        bug != .tracelessPurge && cells[key].purgedAttempts.contains(attempt)
-    }
-
     /// What Redis's own clock says has expired.
     mutating func expire(_ key: Int, at time: Int64) {
         let now = time + clockOffset
@@ -228,13 +221,17 @@ struct ModelRedis {
         if cells[key].takeovers > 0, cells[key].takeoversUntil <= now { cells[key].takeovers = 0 }
     }
 
+    private func streamName(of attempt: AttemptID) -> AttemptID {
+        bug == .sharedStream ? AttemptID(high: 0, low: 0) : attempt
+    }
+
     private func stream(_ key: Int, _ attempt: AttemptID) -> Int? {
-        let name = bug == .sharedStream ? 0 : attempt.high
+        let name = streamName(of: attempt)
         return cells[key].streams.firstIndex { $0.name == name }
     }
 
     private mutating func create(_ key: Int, _ attempt: AttemptID) -> Int {
-        cells[key].streams.append(Stream(name: bug == .sharedStream ? 0 : attempt.high))
+        cells[key].streams.append(Stream(name: streamName(of: attempt)))
         return cells[key].streams.count - 1
     }
 }

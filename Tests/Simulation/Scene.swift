@@ -73,7 +73,7 @@ struct SimFlight {
 
 /// One call of an upstream.
 struct SimAttempt {
-    enum Fate { case whole, refused, trouble, cut, stalls, hangs }
+    enum Fate { case whole, refused, trouble, cut, stalls, hangs, kills }
 
     let flight: Int
     let key: Int
@@ -133,6 +133,8 @@ public struct Tally: Sendable, Hashable {
     /// Calls that overlapped an earlier one for the same key.
     public var duplicateCount = 0
     public var faultCount = 0
+    /// Pods that died of what they were asked.
+    public var deathCount = 0
     public var eventCount = 0
     /// The longest wait for a dead leading pod, in milliseconds.
     public var longestWait = 0
@@ -150,6 +152,7 @@ public struct Tally: Sendable, Hashable {
         left.aloneCount += right.aloneCount
         left.leaseLossCount += right.leaseLossCount
         left.duplicateCount += right.duplicateCount
+        left.deathCount += right.deathCount
         left.faultCount += right.faultCount
         left.eventCount += right.eventCount
         left.longestWait = max(left.longestWait, right.longestWait)

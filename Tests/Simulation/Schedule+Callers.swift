@@ -113,7 +113,7 @@ extension Schedule {
 
     /// Some ask again, at another pod.
     private func retries(_ number: Int) {
-        guard requests.count < 24, dice.permille(400) else { return }
+        guard requests.count < 24, now < Self.horizon / 2, dice.permille(400) else { return }
         let request = requests[number]
         add(
             tenant: request.tenant, prompt: request.prompt, pod: dice.number(0...pods.count - 1), isNoCache: false,

@@ -61,6 +61,9 @@ extension Schedule {
         note("failover: back to what was \((now - replicatedAt) / 1_000_000) ms ago")
         promoted.nextNumber = redis.nextNumber
         promoted.clockOffset = redis.clockOffset
+        for key in redis.cells.indices {
+            vanishedCounts[key] += max(0, redis.cells[key].takeovers - promoted.cells[key].takeovers)
+        }
         redis = promoted
         replica = nil
         redisEpoch += 1
@@ -77,7 +80,9 @@ extension Schedule {
         switch dice.number(0...2) {
         case 0: redis.cells[key].streams = []
         case 1: redis.cells[key].value = nil
-        default: redis.cells[key] = ModelRedis.Cell()
+        default:
+            vanishedCounts[key] += redis.cells[key].takeovers
+            redis.cells[key] = ModelRedis.Cell()
         }
         watchLease(key, nil)
     }

@@ -23,6 +23,7 @@ extension Schedule {
         switch action {
         case .acquire(let needed):
             flights[flight].askedAt = now
+            flights[flight].heldLease = false
             send(.acquire(needed: needed?.nanoseconds), flight)
         case .steal(let seen, let needed):
             flights[flight].askedAt = now

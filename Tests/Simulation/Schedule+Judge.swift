@@ -68,7 +68,12 @@ extension Schedule {
     /// Whose the lease is, after something was done to it; by whom it was taken.
     func watchLease(_ key: Int, _ command: Command?) {
         let holder = redis.cells[key].lease?.attempt
-        if let holder {
+        var isSteal = false
+        if let command, case .steal = command.operation { isSteal = true }
+        if let old = holders[key], old != holder, !isSteal { vanishedCounts[key] += 1 }
+        holders[key] = holder
+        // A flight that had to ask anew does so under another name.
+        if let holder, flights[Int(holder.high) - 1].machine.attempt == holder {
             let flight = Int(holder.high) - 1
             flights[flight].heldLease = true
             // Had anew, and before the call: what was lost before is no matter.
@@ -81,7 +86,10 @@ extension Schedule {
         where flights[flight].key == key && flights[flight].heldLease && flights[flight].lostAt == nil
             && flights[flight].machine.attempt != holder
         {
-            if let command, command.flight == flight, isGivingBack(command) { continue }
+            if let command, command.flight == flight, isGivingBack(command) {
+                flights[flight].heldLease = false
+                continue
+            }
             guard flights[flight].overAt == nil, flights[flight].diedAt == nil else { continue }
             loses(flight, command)
         }
@@ -108,13 +116,23 @@ extension Schedule {
         }
         tally.stealCount += 1
         flights[flight].wasStolen = true
+        if now - beatAt < settings.deadAfter.nanoseconds,
+            lastFailover < 0 || now - lastFailover > 2 * settings.deadAfter.nanoseconds
+        {
+            violated(
+                .cost, "flight \(command.flight) took a lease that was renewed \((now - beatAt) / 1_000_000) ms ago")
+        }
     }
 
     /// Right before a call.
     func judgeCall(_ flight: Int) {
         guard flights[flight].machine.standing == .leads else { return }
         if !flights[flight].heldLease { violated(.cost, "flight \(flight) calls on a lease that it never had") }
-        if flights[flight].wasStolen { violated(.cost, "flight \(flight) calls on a lease that was taken from it") }
+        // Unless a failover has forgotten that it was renewed.
+        let isForgotten = lastFailover > flights[flight].askedAt
+        if flights[flight].wasStolen, !isForgotten {
+            violated(.cost, "flight \(flight) calls on a lease that was taken from it")
+        }
     }
 
     func judge(_ reason: LeaseMachine.LoneReason, _ flight: Int) {
@@ -167,6 +185,14 @@ extension Schedule {
     func judgeAll() {
         for number in requests.indices where requests[number].end == nil {
             violated(.liveness, "request \(number) has not ended")
+        }
+        for key in deathCounts.indices {
+            let alone = attempts.count { $0.key == key && !$0.leads }
+            let excuse = alone + vanishedCounts[key]
+            if deathCounts[key] > 1 + ModelRedis.takeoversMax + excuse {
+                violated(.cost, "\(deathCounts[key]) pods died of key \(key)")
+            }
+            tally.deathCount += deathCounts[key]
         }
         for later in attempts.indices {
             var isDuplicate = false

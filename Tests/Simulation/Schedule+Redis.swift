@@ -18,6 +18,8 @@ extension Schedule {
     /// One try of one command.
     struct Command {
         let flight: Int
+        /// On behalf of which attempt it is sent.
+        let own: AttemptID
         let operation: Operation
         let isSecondTry: Bool
         let sentAt: Int64
@@ -40,7 +42,8 @@ extension Schedule {
 
     func send(_ operation: Operation, _ flight: Int, isSecondTry: Bool = false) {
         var command = Command(
-            flight: flight, operation: operation, isSecondTry: isSecondTry, sentAt: now, epoch: redisEpoch,
+            flight: flight, own: flights[flight].machine.attempt, operation: operation, isSecondTry: isSecondTry,
+            sentAt: now, epoch: redisEpoch,
             target: flights[flight].followed, serial: flights[flight].followSerial)
         command.fate = fate()
         commands.append(command)
@@ -82,6 +85,7 @@ extension Schedule {
         }
         redis.expire(flights[command.flight].key, at: now)
         watchLease(flights[command.flight].key, nil)
+        beatAt = redis.cells[flights[command.flight].key].beatAt
         commands[number].outcome = execute(command)
         watchLease(flights[command.flight].key, command)
         if now > command.sentAt + Self.commandTimeout { flights[command.flight].lateAt = now }
@@ -96,7 +100,7 @@ extension Schedule {
 
     private func execute(_ command: Command) -> Outcome {
         let flight = flights[command.flight]
-        let (key, own, pod) = (flight.key, flight.machine.attempt, pods[flight.pod].id)
+        let (key, own, pod) = (flight.key, command.own, pods[flight.pod].id)
         func sealed(_ entry: PublishedEntry) -> ModelRedis.Sealed {
             ModelRedis.Sealed(number: 0, attempt: own, generation: flight.generation, entry: entry)
         }

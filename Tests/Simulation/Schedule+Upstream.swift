@@ -12,7 +12,7 @@ extension Schedule {
         case .go: break
         }
         let first = requests[flights[flight].requests[0]]
-        let fate = fate()
+        let fate = flights[flight].key == faults.deadlyKey ? .kills : fate()
         let leads = flights[flight].machine.standing == .leads
         attempts.append(
             SimAttempt(
@@ -44,6 +44,9 @@ extension Schedule {
         case .refused:
             let refusal = Failure.Refusal(status: 400, contentType: nil, body: [], retryAfter: nil)
             return ends(attempt, .refused(refusal))
+        case .kills:
+            deathCounts[attempts[attempt].key] += 1
+            return crashes(flights[flight].pod)
         case .trouble: return ends(attempt, .unreachable(reason: ""))
         case .cut where emitted >= attempts[attempt].count / 2: return ends(attempt, .cut)
         case .stalls where emitted >= attempts[attempt].count / 2: return
@@ -62,7 +65,8 @@ extension Schedule {
         let until = Instant(nanoseconds: now + Self.betweenTokens)
         perform(
             flights[flight].machine.received(tag.chunk, Self.form, progressUntil: until, at: instant), flight)
-        agenda.add(.upstream(attempt), at: now + milliseconds(dice.number(1...400)))
+        let gap = faults.hasBursts ? microseconds(dice.number(0...500)) : milliseconds(dice.number(1...400))
+        agenda.add(.upstream(attempt), at: now + gap)
         agenda.add(.budget(attempt, emitted: emitted + 1), at: now + Self.betweenTokens)
     }
 

@@ -76,8 +76,15 @@ public final class Schedule {
     var purges: [(key: Int, at: Int64, isForgotten: Bool)] = []
     var generations: [Int]
     var lastFailover: Int64 = -1
+    /// When the lease that a command is about was last taken or renewed, before the command.
+    var beatAt: Int64 = 0
     /// Whether anything but chance could have damaged a stream of the key.
     var disturbed: [Bool]
+    /// Of each key: who has its lease; how often it went without being taken, or that it was taken was forgotten; and
+    /// how many pods died of a call.
+    var holders: [AttemptID?]
+    var vanishedCounts: [Int]
+    var deathCounts: [Int]
 
     public private(set) var violations: [Violation] = []
     public var tally = Tally()
@@ -95,6 +102,9 @@ public final class Schedule {
         redis = ModelRedis(keyCount: keyCount, bug: bug)
         redis.streamEntryMax = faults.streamEntryMax
         settings.publishQueueSizeMax = faults.publishQueueSizeMax
+        holders = Array(repeating: nil, count: keyCount)
+        vanishedCounts = Array(repeating: 0, count: keyCount)
+        deathCounts = vanishedCounts
         generations = Array(repeating: 0, count: tenantCount)
         disturbed = Array(repeating: faults.streamEntryMax < 100, count: keyCount)
         for number in 0..<dice.number(2...4) {
@@ -108,6 +118,7 @@ public final class Schedule {
 
     /// Runs it to its end.
     public func run() {
+        note("\(faults)")
         while let (time, event) = agenda.take() {
             // A call that hangs is over when all else is.
             if time > Self.horizon { break }

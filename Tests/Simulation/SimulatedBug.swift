@@ -33,6 +33,8 @@ public enum SimulatedBug: String, CaseIterable, Sendable {
 
     /// An attempt that has published takes the lease, because a question of long ago has arrived only now.
     case takesTwice = "takes-twice"
+    /// Nobody counts how many pods a request has outlived.
+    case uncountedTakeovers = "uncounted-takeovers"
 
     var machine: LeaseMachine.SeededBugs {
         switch self {

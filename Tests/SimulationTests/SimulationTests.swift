@@ -23,6 +23,7 @@ struct SimulationTests {
         #expect(tally.leaseLossCount > 100)
         #expect(tally.duplicateCount > 100)
         #expect(tally.failedCount > 500)
+        #expect(tally.deathCount > 100)
     }
 
     @Test("without faults nothing is called twice at once, and nobody goes without a lease but for no-cache")
@@ -33,8 +34,8 @@ struct SimulationTests {
             guard schedule.isCalm else { continue }
             seen += 1
             schedule.run()
-            #expect(schedule.tally.duplicateCount <= schedule.tally.aloneCount)
-            #expect(schedule.tally.leaseLossCount == 0)
+            #expect(schedule.tally.aloneCount > 0 || schedule.tally.duplicateCount == 0, "seed \(seed)")
+            #expect(schedule.tally.leaseLossCount == 0, "seed \(seed)")
         }
 
         #expect(seen > 50)
@@ -72,8 +73,8 @@ struct SimulationTests {
     private static func scenes(for bug: SimulatedBug) -> (Violation.Promise, first: UInt64, count: UInt64) {
         switch bug {
         case .tenantLeftOut: (.isolation, 0, 20)
-        case .reusedUnbound: (.isolation, 0, 50)
-        case .reusedBound: (.oneCall, 0, 50)
+        case .reusedUnbound: (.isolation, 0, 1_000)
+        case .reusedBound: (.oneCall, 0, 1_000)
         case .sharedStream: (.integrity, 0, 200)
         case .noIndexCheck: (.integrity, 0, 1_000)
         case .uncheckedCommit: (.noStaleSet, 0, 2_000)
@@ -83,8 +84,9 @@ struct SimulationTests {
         case .trustsExpiry: (.liveness, 0, 200)
         case .beatsWithoutProgress: (.liveness, 0, 200)
         case .noGenerations: (.generations, 0, 50)
-        case .tracelessPurge: (.noStaleSet, 4_000, 100)
-        case .takesTwice: (.noStaleSet, 74_700, 100)
+        case .tracelessPurge: (.noStaleSet, 5_500, 100)
+        case .takesTwice: (.noStaleSet, 1_560_950, 50)
+        case .uncountedTakeovers: (.cost, 0, 1_000)
         }
     }
 }

@@ -8,7 +8,7 @@ struct RedisURLTests {
     @Test("everything that a URL may say is read")
     func whole() throws {
         let url = try RedisURL(parsing: "rediss://alice:p%40ss%2Fword@cache.example:6380/12")
-        #expect(url.address == .tcp(host: "cache.example", port: 6_380))
+        #expect(url.kind == .single(.tcp(host: "cache.example", port: 6_380)))
         #expect(url.usesTLS)
         #expect(url.user == "alice")
         #expect(url.password == Secret("p@ss/word"))
@@ -19,7 +19,7 @@ struct RedisURLTests {
     func defaults() throws {
         for text in ["redis://localhost", "redis://localhost/"] {
             let url = try RedisURL(parsing: text)
-            #expect(url.address == .tcp(host: "localhost", port: 6_379))
+            #expect(url.kind == .single(.tcp(host: "localhost", port: 6_379)))
             #expect(!url.usesTLS && url.user == nil && url.password == nil && url.database == 0)
         }
         #expect(try RedisURL(parsing: "redis://:secret@h").password == Secret("secret"))
@@ -29,25 +29,46 @@ struct RedisURLTests {
 
     @Test("an IPv6 address stands in brackets")
     func ipv6() throws {
-        #expect(try RedisURL(parsing: "redis://[::1]:7000/1").address == .tcp(host: "::1", port: 7_000))
-        #expect(try RedisURL(parsing: "redis://[::1]").address == .tcp(host: "::1", port: 6_379))
+        #expect(try RedisURL(parsing: "redis://[::1]:7000/1").kind == .single(.tcp(host: "::1", port: 7_000)))
+        #expect(try RedisURL(parsing: "redis://[::1]").kind == .single(.tcp(host: "::1", port: 6_379)))
     }
 
     @Test("a password may hold @ unescaped, as the last one counts")
     func atSign() throws {
         let url = try RedisURL(parsing: "redis://u:a@b@h:1")
-        #expect(url.address == .tcp(host: "h", port: 1))
+        #expect(url.kind == .single(.tcp(host: "h", port: 1)))
         #expect(url.password == Secret("a@b"))
     }
 
     @Test("a Unix socket has a path, and its database in the query")
     func unix() throws {
         let url = try RedisURL(parsing: "unix:///run/redis/redis.sock?db=2")
-        #expect(url.address == .unix(path: "/run/redis/redis.sock"))
+        #expect(url.kind == .single(.unix(path: "/run/redis/redis.sock")))
         #expect(url.database == 2)
         let withPassword = try RedisURL(parsing: "unix://alice:secret@/run/redis.sock")
         #expect(withPassword.user == "alice" && withPassword.password == Secret("secret"))
         #expect(withPassword.database == 0)
+    }
+
+    @Test("sentinels stand before the name of the service whose primary they know")
+    func sentinels() throws {
+        let url = try RedisURL(parsing: "redis+sentinel://bob:pw@a,b:7000,[::1],a/my-main.1_2/3")
+        let hosts: [Endpoint.Address] = [
+            .tcp(host: "a", port: 26_379), .tcp(host: "b", port: 7_000), .tcp(host: "::1", port: 26_379),
+        ]
+        #expect(url.kind == .sentinel(hosts, SentinelWords(service: "my-main.1_2")))
+        #expect(url.user == "bob" && url.password == Secret("pw") && url.database == 3 && !url.usesTLS)
+        let short = try RedisURL(parsing: "rediss+sentinel://a/main")
+        #expect(short.kind == .sentinel([.tcp(host: "a", port: 26_379)], SentinelWords(service: "main")))
+        #expect(short.usesTLS && short.database == 0 && short.user == nil && short.password == nil)
+    }
+
+    @Test("a cluster's nodes stand beside each other")
+    func cluster() throws {
+        let url = try RedisURL(parsing: "redis+cluster://:pw@a:7000,b")
+        #expect(url.kind == .cluster([.tcp(host: "a", port: 7_000), .tcp(host: "b", port: 6_379)]))
+        #expect(url.password == Secret("pw") && url.database == 0 && !url.usesTLS)
+        #expect(try RedisURL(parsing: "rediss+cluster://a/").usesTLS)
     }
 
     @Test(
@@ -55,8 +76,19 @@ struct RedisURLTests {
         arguments: [
             ("localhost:6379", "no scheme"),
             ("http://hunter2", "unknown scheme"),
-            ("redis+sentinel://:hunter2@h/mymaster", "redis+sentinel:// is not supported"),
-            ("redis+cluster://h1,h2", "redis+cluster:// is not supported"),
+            ("redis+sentinel://:hunter2@h", "name of the service"),
+            ("redis+sentinel://:hunter2@h/", "name of the service"),
+            ("redis+sentinel://:hunter2@h/a%20b", "name of the service"),
+            ("redis+sentinel://:hunter2/@h/main", "name of the service"),
+            ("redis+sentinel://h/main/hunter2", "the database is not a number"),
+            ("redis+sentinel://h/main/0/hunter2", "the database is not a number"),
+            ("redis+sentinel://h,,i/main", "no host"),
+            ("redis+cluster://", "no host"),
+            ("redis+cluster://h/0", "no databases"),
+            ("redis+cluster://u:hunter2/x@h", "the port is not a number"),
+            ("redis+cluster://h:1,h:port", "the port is not a number"),
+            ("redis+cluster://\((0...16).map { "h\($0)" }.joined(separator: ","))", "more than 16 hosts"),
+            ("rediss+other://h", "unknown scheme"),
             ("redis://", "no host"),
             ("redis://:hunter2@", "no host"),
             ("redis://u:hunter2@h:port", "the port is not a number"),
@@ -108,6 +140,14 @@ struct RedisURLTests {
         #expect(description(settings) == nil)
         settings.connectionCount = 0
         #expect(description(settings)?.hasPrefix("connection_count") == true)
+        settings = RedisSettings(url: "redis+sentinel://h/main", sentinelUser: "bob")
+        #expect(description(settings)?.contains("sentinel_password_env") == true)
+        settings.sentinelPassword = Secret("hunter2")
+        #expect(description(settings) == nil)
+        #expect(description(RedisSettings(url: "redis+cluster://h", keyPrefix: "a{b:"))?.contains("key_prefix") == true)
+        #expect(description(RedisSettings(url: "redis+sentinel://h/m", keyPrefix: "a{b:")) == nil)
+        settings.url = "redis+cluster://h"
+        #expect(description(settings)?.contains("is not redis+sentinel://") == true)
         settings = RedisSettings(url: "redis://h", timeout: .zero)
         #expect(description(settings)?.hasPrefix("timeout") == true)
         settings = RedisSettings(url: "redis://h", tls: .init(caFile: "/nowhere.pem"))

@@ -37,7 +37,8 @@ struct Report {
             ("upstream_calls", tally.attemptCount), ("duplicate_calls", tally.duplicateCount),
             ("calls_without_lease", tally.aloneCount), ("leases_lost", tally.leaseLossCount),
             ("leases_stolen", tally.stealCount), ("hits", tally.hitCount), ("answers_followed", tally.followedCount),
-            ("faults", tally.faultCount), ("events", tally.eventCount), ("longest_wait_ms", tally.longestWait),
+            ("faults", tally.faultCount), ("pods_killed_by_requests", tally.deathCount), ("events", tally.eventCount),
+            ("longest_wait_ms", tally.longestWait),
         ]
     }
 

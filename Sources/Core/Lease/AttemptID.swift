@@ -24,6 +24,9 @@ public struct AttemptID: Hashable, Sendable {
         return bytes
     }
 
+    /// What the same flight's next attempt is called: as good as random, because this one is.
+    var next: AttemptID { AttemptID(high: high, low: low &+ 1) }
+
     /// All 32 hex digits: how it is written in a lease and in the name of a stream.
     public var hexadecimal: String { bytes.hexadecimal }
 }

@@ -19,8 +19,8 @@ extension LeaseMachine {
         case set
         /// Listen for pods that want to follow: `interested`.
         case announce
-        /// Listen no more.
-        case withdraw
+        /// Listen no more, for this attempt.
+        case withdraw(AttemptID)
 
         /// Read what another pod publishes: `heard`, until `unfollow`.
         case follow(LeaseSight)

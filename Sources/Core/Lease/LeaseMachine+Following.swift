@@ -120,9 +120,30 @@ extension LeaseMachine {
     /// The stream that is followed is of no use. What was delivered of it can be continued by nothing else.
     private mutating func lose(_ loss: Loss, at now: Instant) -> [Action] {
         guard let remote else { return [] }
-        guard remote.log.count == 0 || bugs.contains(.splices) else { return fail(.cut) }
+        guard remote.log.count == 0 || bugs.contains(.splices) else {
+            guard case .died(let sight) = loss else { return fail(.cut) }
+            return fail(.cut) + bury(sight)
+        }
         self.remote = nil
         return [.unfollow] + goOn(after: loss, of: remote.watch.sight.attempt, at: now)
+    }
+
+    /// Takes a dead pod's lease away though this flight has no use for it: whoever asks from now on would follow a stream
+    /// that never ends, and fail like this one.
+    private mutating func bury(_ sight: LeaseSight) -> [Action] {
+        phase = .burying
+        return [.steal(sight, needed: nil)]
+    }
+
+    /// What the store says to that.
+    mutating func buried(_ reply: LeaseReply) -> [Action] {
+        phase = .over
+        switch reply {
+        // Those who have come to follow this attempt are to ask anew.
+        case .leads: return [.abort(.failed(.cut, isRetryable: true))]
+        case .unavailable: return [.abort(nil)]
+        case .hit, .follows, .poisoned: return []
+        }
     }
 
     private mutating func goOn(after loss: Loss, of lost: AttemptID, at now: Instant) -> [Action] {

@@ -95,10 +95,14 @@ extension LeaseMachine {
             return (isFollowed ? interested(at: now) : []) + [.call(.leads)]
         case .lost:
             standing = nil
-            return [.withdraw] + acquire(hasRefused ? nil : wish.needed, at: now)
+            // Under the name of the lost one, a new lease would look to those who wait just as the old one did when
+            // they last saw it, and be taken from this pod at once.
+            let lost = attempt
+            attempt = attempt.next
+            return [.withdraw(lost)] + acquire(hasRefused ? nil : wish.needed, at: now)
         case .unavailable:
             mayHoldUnknowingly = true
-            return [.withdraw] + goAlone(.unavailable)
+            return [.withdraw(attempt)] + goAlone(.unavailable)
         }
     }
 
@@ -125,7 +129,7 @@ extension LeaseMachine {
             guard !hasToldEnd else { return [] }
             publication.open(at: now)
             return settle(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .following, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .over: return []
         }
     }
 
@@ -140,7 +144,7 @@ extension LeaseMachine {
         switch phase {
         case .calling: return publish(at: now)
         case .ending: return settle(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .following, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .over: return []
         }
     }
 
@@ -161,7 +165,7 @@ extension LeaseMachine {
         case .failed(let failure):
             phase = .over
             // Also where nobody is known to follow: someone may have begun to this moment, and would call in vain.
-            return [.abort(.failed(failure, isRetryable: isRetryable(failure))), .withdraw]
+            return [.abort(.failed(failure, isRetryable: isRetryable(failure))), .withdraw(attempt)]
         }
     }
 
@@ -171,7 +175,7 @@ extension LeaseMachine {
         switch reply {
         case .stored:
             phase = .over
-            return [.withdraw]
+            return [.withdraw(attempt)]
         // The end was not written with it, or may not have been; those who read this stream need it all the same.
         // A second end is never read.
         case .lost, .unavailable: return tellReaders(ended)
@@ -182,7 +186,7 @@ extension LeaseMachine {
     private mutating func tellReaders(_ ended: Ended) -> [Action] {
         guard publication.isOpen else {
             phase = .over
-            return [.withdraw]
+            return [.withdraw(attempt)]
         }
         let entry: PublishedEntry =
             switch ended {
@@ -191,7 +195,7 @@ extension LeaseMachine {
             case .failed(let failure): .failed(failure, isRetryable: isRetryable(failure))
             }
         phase = .over
-        return [.publish([entry]), .withdraw]
+        return [.publish([entry]), .withdraw(attempt)]
     }
 
     /// Whether another pod is to try, as far as this one can tell.

@@ -1,21 +1,21 @@
 /// The way of one flight through the lease of its key: who calls the upstream, this pod or another.
 ///
-///                     hit ───────────────▶ over                 (land with what is stored)
-///                      │ poisoned ───────▶ over                 (fail)
-///     idle ─begin─▶ acquiring ── leads ──▶ ready ──calls──▶ calling ──ended──▶ ending ──committed──▶ over
-///                    ▲ ▲ │ └─ unavailable ─▲ (alone)  │
-///                    │ │ └─ follows          └── the question is too old: renews first
-///                    └─┼──────┼─── lost ───────────────┘
-///                    │ │      ▼          whole
-///                    │ └── following ─────────────▶ over        (complete)
-///                    └──────┘  │ badly, and something was delivered
-///              badly, nothing  └──────────────────▶ over        (fail)
-///                   delivered
+///     idle ──begin──▶ acquiring ── hit, poisoned ──────────────────────────────────────────────▶ over
+///                      ▲  ▲  │
+///                      │  │  ├─ leads, or unavailable: alone ─▶ ready ──calls──▶ calling ──ended──▶ ending ──▶ over
+///                      │  │  │                                   │ ▲ renewed
+///                      │  │  │                 waited too long ──▼ │
+///                      │  └──┼───────────── lost ──────────── refreshing
+///                      │     │
+///                      │     └─ follows ─▶ following ── whole, or failed for good ────────────────▶ over
+///                      │                       │ ├─ ends badly, something was delivered: fails ────▶ over (buries a dead pod)
+///                      └── steal, or acquire ──┘ └─ cannot be read: alone ─▶ ready
+///                          nothing was delivered
 ///
 /// The lease is for cost only (Kleppmann, "How to do distributed locking", 2016): to lose it may waste a call and
 /// never gives a wrong answer. What is right rests on two other rules. A flight's chunks are of one attempt only: where
-/// that one ends badly after something was delivered, the flight fails. And an answer is stored under a lease that was
-/// had without a break since before the upstream was called.
+/// that one ends badly after something was delivered, the flight fails. And what is stored is bound to its key, and is
+/// refused where the key was purged since its attempt began: by the lease, or by what the purge left behind.
 ///
 /// **Driving it.** One machine a flight, under a lock. Every event returns actions: unlock, perform them in order, and
 /// report back what they are answered with (see `Action`). Call `tick` at `next`, which may have moved after any event.
@@ -30,7 +30,9 @@
 ///     machine.ended(.whole(stores: true, usage), at: now)         [publish]?, then [commit]
 ///     machine.committed(.stored, at: now)                         [withdraw]; isOver
 ///
-/// An event that comes too late (news of a stream that is followed no more, a chunk after the end) changes nothing.
+/// At most one `publish` or `commit` is under way at a time, so what is published stays in order without a queue of the
+/// driver's; a `renew` may be under way beside it. An event that comes too late (news of a stream that is followed no
+/// more, a chunk after the end) changes nothing.
 public struct LeaseMachine: Sendable {
     /// What a flight wants of its key.
     public struct Wish: Sendable {
@@ -62,6 +64,8 @@ public struct LeaseMachine: Sendable {
         case refreshing
         case calling
         case following
+        /// The flight has failed; a dead pod's lease is taken away for those who come after it.
+        case burying
         /// The call has ended; the shared cache is told.
         case ending(Ended)
         case over
@@ -69,8 +73,9 @@ public struct LeaseMachine: Sendable {
 
     let settings: LeaseSettings
     let wish: Wish
-    /// What this flight's own call is known by in the fleet, if it comes to one.
-    public let attempt: AttemptID
+    /// What this flight's own call is known by in the fleet, if it comes to one. Another one after an `acquire` that
+    /// follows a lost lease, so it is read when an action is performed.
+    public internal(set) var attempt: AttemptID
     let bugs: SeededBugs
 
     var phase = Phase.idle
@@ -123,7 +128,7 @@ public struct LeaseMachine: Sendable {
     /// When to call `tick`; `never` where only an event goes on.
     public var next: Instant {
         switch phase {
-        case .idle, .acquiring, .ready, .refreshing, .over: .never
+        case .idle, .acquiring, .ready, .refreshing, .burying, .over: .never
         case .calling: standing == .leads ? min(heart?.next ?? .never, publication.next) : .never
         case .ending: publication.next
         case .following: remote.map { min($0.next, wish.deadline) } ?? .never
@@ -152,6 +157,7 @@ public struct LeaseMachine: Sendable {
     /// - Parameter suits: of a hit, whether it does for this flight's callers and was made under what this pod knows
     ///   of invalidations. Where it does not, the lease is asked for whatever is stored.
     public mutating func replied(_ reply: LeaseReply, suits: Bool = true, at now: Instant) -> [Action] {
+        if case .burying = phase { return buried(reply) }
         guard case .acquiring = phase else { return [] }
         if isLeft, !wish.finishWhenLeft { return repliedToNobody(reply) }
         switch reply {
@@ -226,9 +232,9 @@ public struct LeaseMachine: Sendable {
         case .ready where !wish.finishWhenLeft, .refreshing where !wish.finishWhenLeft:
             phase = .over
             guard standing == .leads else { return [.cancelUpstream] + releaseUnknown }
-            return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw]
+            return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw(attempt)]
         case .calling: return cancelIfUnwanted()
-        case .idle, .acquiring, .ready, .refreshing, .ending, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .over: return []
         }
     }
 
@@ -238,7 +244,7 @@ public struct LeaseMachine: Sendable {
         case .calling where standing == .leads: beat(at: now) + publish(at: now)
         case .ending: settle(at: now)
         case .following: look(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .calling, .over: []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .calling, .over: []
         }
     }
 }

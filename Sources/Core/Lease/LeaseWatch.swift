@@ -18,9 +18,9 @@ public struct LeaseWatch: Hashable, Sendable {
 
     /// Another look at the lease of the same attempt.
     public mutating func saw(_ sight: LeaseSight, at now: Instant) {
-        guard sight != self.sight else { return }
+        // A count that has gone back is a server's that has forgotten, not a pod's that lives.
+        if sight.heartbeat > self.sight.heartbeat { changedAt = now }
         self.sight = sight
-        changedAt = now
     }
 
     /// Something came of the attempt itself.

@@ -3,7 +3,10 @@
 /// A sequence seeded once, as asking the system for randomness costs a call each time (SplitMix64; Steele, Lea and
 /// Flood, OOPSLA 2014). They are names, no secrets.
 struct RequestIDs {
-    private var state = UInt64.random(in: .min ... .max)
+    private var state: UInt64
+
+    /// - Parameter seed: the same seed gives the same names; for those who must repeat a run.
+    init(seed: UInt64 = .random(in: .min ... .max)) { state = seed }
 
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15

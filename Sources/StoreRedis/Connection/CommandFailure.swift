@@ -8,6 +8,9 @@ enum CommandFailure: Error, Hashable, Sendable {
     case timeout
     /// The connection ended while the reply was due.
     case lost(ConnectionLoss)
+    /// The node that was asked has sent us on, and there was no reply where it sent us. Nothing is wrong with the one
+    /// that was asked.
+    case sentOn
     /// The caller went away. The reply still comes, and nobody reads it.
     case cancelled
 }

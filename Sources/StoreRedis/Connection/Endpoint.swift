@@ -9,7 +9,8 @@ struct Endpoint: Sendable {
         case unix(path: String)
     }
 
-    let address: Address
+    /// Looked up anew for each connection: what it leads to may change, as a primary does. Nil: not known now.
+    let address: @Sendable () -> Address?
     let tls: NIOSSLContext?
     let connectTimeout: Duration
     /// How many bytes may wait to be sent on one connection before commands are refused.
@@ -19,6 +20,10 @@ struct Endpoint: Sendable {
     func connect(
         on loop: any EventLoop, handler: @escaping @Sendable () -> some ChannelHandler
     ) -> EventLoopFuture<any Channel> {
+        guard let address = address() else {
+            return loop.makeFailedFuture(ConnectionLoss.unreachable("no primary is known"))
+        }
+        let serverName = address.serverName
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(.nanoseconds(connectTimeout.nanoseconds))
             .channelOption(
@@ -40,10 +45,29 @@ struct Endpoint: Sendable {
             return bootstrap.connect(unixDomainSocketPath: path)
         }
     }
+}
 
+extension Endpoint.Address {
     /// What the certificate is to name. An address is no server name; it is checked as an address.
-    private var serverName: String? {
-        guard case .tcp(let host, let port) = address else { return nil }
+    fileprivate var serverName: String? {
+        guard case .tcp(let host, let port) = self else { return nil }
         return (try? SocketAddress(ipAddress: host, port: port)) == nil ? host : nil
+    }
+
+    var host: String {
+        switch self {
+        case .tcp(let host, _): host
+        case .unix: ""
+        }
+    }
+}
+
+/// For a log line. Holds no secret.
+extension Endpoint.Address: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): path
+        }
     }
 }

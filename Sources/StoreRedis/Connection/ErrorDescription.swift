@@ -6,6 +6,7 @@ extension ConnectionLoss {
     /// What an error below Redis's protocol means for a connection.
     init(_ error: any Error) {
         switch error {
+        case let loss as ConnectionLoss: self = loss
         // A server that goes away without saying goodbye; what it had sent is whole or it is not, Redis's own
         // protocol tells.
         case NIOSSLError.uncleanShutdown: self = .closedByServer

@@ -9,6 +9,7 @@ struct Greeting: Sendable {
         case auth
         case select(Int)
         case setName
+        case role
         case ping
     }
 
@@ -16,7 +17,8 @@ struct Greeting: Sendable {
     /// The commands to send, in one write.
     let commands: [[[UInt8]]]
 
-    init(user: String?, password: Secret?, database: Int) {
+    /// - Parameter mustBePrimary: whether a server that calls itself a replica is refused.
+    init(user: String?, password: Secret?, database: Int, mustBePrimary: Bool = false) {
         var steps: [Step] = []
         var commands: [[[UInt8]]] = []
         func add(_ step: Step, _ arguments: String...) {
@@ -32,6 +34,7 @@ struct Greeting: Sendable {
         }
         if database != 0 { add(.select(database), "SELECT", String(database)) }
         add(.setName, "CLIENT", "SETNAME", "samovar")
+        if mustBePrimary { add(.role, "ROLE") }
         add(.ping, "PING")
         self.steps = steps
         self.commands = commands
@@ -47,6 +50,13 @@ struct Greeting: Sendable {
         guard replies.count == steps.count else { return .refused(.protocolError(.unasked)) }
         for (step, reply) in zip(steps, replies) {
             switch (step, reply) {
+            case (.role, .array(let parts)):
+                guard parts.first == .bulk(Array("master".utf8)) else {
+                    return .refused(.unreachable("the server is no primary"))
+                }
+            case (.role, .error(ServerError(code: "NOPERM"))):
+                return .refused(.refused("the user may not ask for the server's ROLE, which Sentinel needs"))
+            case (.role, .status): return .refused(.protocolError(.unreadable))
             case (_, .status): continue
             // An ACL may leave these two out; neither is needed.
             case (.setName, .error), (.ping, .error(ServerError(code: "NOPERM"))): continue

@@ -14,19 +14,26 @@ final class RedisClient: Sendable {
     private let liveness: Liveness
     private let connects: Counter
 
-    /// - Parameter live: called, on an event loop, whenever a connection has come to life.
+    /// - Parameters:
+    ///   - name: what the server is called in log lines, where there are several.
+    ///   - live: called, on an event loop, whenever a connection has come to life.
+    ///   - fell: called whenever one that was live is so no more.
+    ///   - troubled: called whenever one has ended or could not be made.
     init(
         lineSettings: Line.Settings,
         lineCount: Int,
         group: any EventLoopGroup,
         clock: any MonotonicClock,
         logger: Logger,
-        live: @escaping @Sendable () -> Void = {}
+        name: String? = nil,
+        live: @escaping @Sendable () -> Void = {},
+        fell: @escaping @Sendable () -> Void = {},
+        troubled: @escaping @Sendable () -> Void = {}
     ) {
         precondition(lineCount > 0)
         let liveness = Liveness()
         let connects = Counter()
-        let log = NewsLog(logger: logger)
+        let log = NewsLog(logger: logger, of: name)
         let reports = Line.Reports(
             live: {
                 connects.add(1)
@@ -34,8 +41,14 @@ final class RedisClient: Sendable {
                 live()
                 liveness.rose()
             },
-            fell: { liveness.fell() },
-            failed: { log.failed($0) })
+            fell: {
+                liveness.fell()
+                fell()
+            },
+            failed: {
+                log.failed($0)
+                troubled()
+            })
         self.clock = clock
         self.liveness = liveness
         self.connects = connects
@@ -53,10 +66,19 @@ final class RedisClient: Sendable {
         let outcome: RedisRequest.Outcome
         fileprivate let line: Line?
 
+        /// Nothing was sent.
+        static let nowhere = Exchange(outcome: .failure(.notConnected), line: nil)
+
+        /// The same, with something else made of its end.
+        func with(_ outcome: RedisRequest.Outcome) -> Exchange { Exchange(outcome: outcome, line: line) }
+
+        /// The connection, to come back to.
+        var place: Place? { line.map(Place.init) }
+
         /// It was sent, and its reply got lost: it may have been done, or still be.
         var isLost: Bool {
             switch outcome {
-            case .failure(.timeout), .failure(.lost): true
+            case .failure(.timeout), .failure(.lost), .failure(.sentOn): true
             default: false
             }
         }
@@ -95,24 +117,13 @@ final class RedisClient: Sendable {
     func send(
         _ commands: [[[UInt8]]], deadline: Instant, canWait: Bool = false, on way: Way = .any, isForCaller: Bool = true
     ) async -> Exchange {
-        guard let line = line(way) else { return Exchange(outcome: .failure(.notConnected), line: nil) }
+        guard let line = line(way) else { return .nowhere }
         let waiter = ReplyWaiter()
         let start = {
             line.send(RedisRequest(commands, deadline: deadline, canWait: canWait) { waiter.settle($0) })
         }
         let outcome = isForCaller ? await waiter.sleep(start: start) : await waiter.sleepOn(start: start)
         return Exchange(outcome: outcome, line: line)
-    }
-
-    /// Runs a script: by its digest, and once by its text, on the same connection, where the server does not know it.
-    func run(
-        _ call: ScriptCall, deadline: Instant, on way: Way = .any, isForCaller: Bool = true
-    ) async -> Exchange {
-        let exchange = await send([call.byDigest], deadline: deadline, on: way, isForCaller: isForCaller)
-        guard case .success(let replies) = exchange.outcome,
-            replies[0] == .error(ServerError(code: "NOSCRIPT")), let line = exchange.line
-        else { return exchange }
-        return await send([call.byText], deadline: deadline, on: .at(Place(line: line)), isForCaller: isForCaller)
     }
 
     /// Sends a command whose reply nobody waits for, on another connection than this exchange. It may get lost.
@@ -124,6 +135,20 @@ final class RedisClient: Sendable {
     /// Waits until a connection is live. False when the task is cancelled or the client shut down before that.
     func connected() async -> Bool {
         await liveness.wait()
+    }
+
+    /// The same, until `deadline` at the latest.
+    func connected(by deadline: Instant) async -> Bool {
+        if liveness.liveCount > 0 { return true }
+        return await withTaskGroup(of: Bool.self) { group in
+            group.addTask { await self.connected() }
+            group.addTask { [clock] in
+                try? await clock.sleep(until: deadline)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
+        }
     }
 
     func shutdown() async {

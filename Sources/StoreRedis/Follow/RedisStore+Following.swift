@@ -10,10 +10,10 @@ extension RedisStore {
     }
 
     public func keepFollowing(_ following: Following) async {
-        guard let call = reader.call(for: following) else { return }
+        guard let (call, name) = reader.call(for: following) else { return }
         let deadline = clock.now.advanced(by: settings.timeout)
-        let _: (Int64, RedisClient.Exchange)? = await gates.pass {
-            await client.run(call, deadline: deadline)
+        let _: (Int64, RedisClient.Exchange)? = await primaries.gates(at: name).pass {
+            await primaries.run(call, at: name, deadline: deadline)
         } read: { replies in
             Interest.count(replies)
         }

@@ -1,7 +1,7 @@
 import SamovarCore
 import SamovarEngine
 
-/// Reads all that this process follows, over one connection. Drives `ReadRounds`.
+/// Reads all that this process follows, over one connection to each primary. Drives `ReadRounds`.
 ///
 ///     follow ─▶ tell the leading pod ─▶ XREAD, and a look at the lease now and again ─▶ `receive` ─▶ … ─▶ unfollow
 ///
@@ -18,7 +18,6 @@ final class StreamReader: Sendable {
         var rounds = ReadRounds()
         var followed: [Following: Followed] = [:]
         var followedCount: UInt64 = 0
-        var client: RedisClient?
         var task: Task<Void, Never>?
         var wakesAt: Instant?
         var isShut = false
@@ -28,24 +27,21 @@ final class StreamReader: Sendable {
     /// One tick is enough, however many reasons there are to look again.
     private let ticks: AsyncStream<Void>
     private let tick: AsyncStream<Void>.Continuation
-    private let connect: @Sendable () -> RedisClient
+    private let primaries: Primaries
     private let interest: Interest
-    private let gates: Gates
     private let keyName: KeyName
     private let timeout: Duration
     private let connectTimeout: Duration
     private let seal: Seal
     private let clock: any MonotonicClock
 
-    /// - Parameter connect: makes the connection, once.
     init(
-        connect: @escaping @Sendable () -> RedisClient, interest: Interest, gates: Gates, keyName: KeyName,
-        timeout: Duration, connectTimeout: Duration, seal: Seal, clock: any MonotonicClock
+        _ primaries: Primaries, interest: Interest, keyName: KeyName, timeout: Duration,
+        connectTimeout: Duration, seal: Seal, clock: any MonotonicClock
     ) {
         (ticks, tick) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        self.connect = connect
+        self.primaries = primaries
         self.interest = interest
-        self.gates = gates
         self.keyName = keyName
         self.timeout = timeout
         self.connectTimeout = connectTimeout
@@ -57,10 +53,9 @@ final class StreamReader: Sendable {
     func start() {
         state.withLock { state in
             guard state.task == nil, !state.isShut else { return }
-            let client = connect()
-            state.client = client
-            state.task = Task { await run(client) }
+            state.task = Task { await run() }
         }
+        primaries.startReading()
     }
 
     func follow(
@@ -89,26 +84,28 @@ final class StreamReader: Sendable {
     }
 
     /// What is to be told once more about this one: nil where nothing is followed under that name any more.
-    func call(for following: Following) -> ScriptCall? {
+    func call(for following: Following) -> (call: ScriptCall, name: [UInt8])? {
         state.withLock { state in
-            state.followed[following].map { interest.call($0.names, $0.cursor.attempt, ledBy: $0.pod) }
+            state.followed[following].map {
+                (interest.call($0.names, $0.cursor.attempt, ledBy: $0.pod), $0.names.answer)
+            }
         }
     }
 
     func shutdown() async {
-        let (task, client) = state.withLock { state in
+        let task = state.withLock { state in
             state.isShut = true
-            return (state.task, state.client)
+            return state.task
         }
         tick.finish()
-        await client?.shutdown()
+        await primaries.stopReading()
         await task?.value
     }
 
     // MARK: Rounds
 
-    private func run(_ client: RedisClient) async {
-        await connected(client)
+    private func run() async {
+        await connected()
         for await _ in ticks {
             let now = clock.now
             switch state.withLock({ $0.rounds.turn(at: now) }) {
@@ -116,7 +113,7 @@ final class StreamReader: Sendable {
             case .wait(let instant): wake(at: instant)
             case .read(let reads):
                 await withDiscardingTaskGroup { group in
-                    for read in reads { group.addTask { await self.read(read, client) } }
+                    for read in reads { group.addTask { await self.read(read) } }
                 }
                 let now = clock.now
                 state.withLock { $0.rounds.ended(at: now) }
@@ -126,10 +123,10 @@ final class StreamReader: Sendable {
     }
 
     /// The first who follows comes together with the connection; he is not told that there is none.
-    private func connected(_ client: RedisClient) async {
+    private func connected() async {
         let deadline = clock.now.advanced(by: connectTimeout)
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { _ = await client.connected() }
+            group.addTask { [primaries] in _ = await primaries.reading.wait() }
             group.addTask { [clock] in try? await clock.sleep(until: deadline) }
             await group.next()
             group.cancelAll()
@@ -152,19 +149,20 @@ final class StreamReader: Sendable {
         }
     }
 
-    private func read(_ read: ReadRounds.Read, _ client: RedisClient) async {
+    private func read(_ read: ReadRounds.Read) async {
         guard let followed = state.withLock({ $0.followed[read.following] }) else { return }
         // It is coming back, or not. Whether Redis is down is for those to say who have asked it something.
-        guard client.liveCount > 0 else { return failed(read.following, followed, wasAsked: false) }
-        if read.registers, await tell(followed, client) {
+        let name = followed.names.answer
+        guard primaries.isReadable(at: name) else { return failed(read.following, followed, wasAsked: false) }
+        if read.registers, await tell(followed) {
             state.withLock { $0.rounds.registered(read.following) }
         }
         var cursor = followed.cursor
         var commands = [cursor.command]
         if read.looks { commands.append([Array("GET".utf8), followed.names.lease]) }
         let deadline = clock.now.advanced(by: timeout)
-        let found: (Found, RedisClient.Exchange)? = await gates.pass { [commands] in
-            await client.send(commands, deadline: deadline)
+        let found: (Found, RedisClient.Exchange)? = await primaries.gates(at: name).pass { [commands] in
+            await primaries.send(commands, at: name, deadline: deadline, over: .reading)
         } read: { replies in
             Found(replies, &cursor, seal)
         }
@@ -205,7 +203,7 @@ final class StreamReader: Sendable {
     private func failed(_ following: Following, _ followed: Followed, wasAsked: Bool) {
         let now = clock.now
         let hasFailed =
-            gates.leases.breakerState != .closed
+            primaries.gates(at: followed.names.answer).leases.breakerState != .closed
             || state.withLock { $0.rounds.failed(following, at: now, countsAfter: wasAsked ? .zero : timeout) }
         let isFollowed = state.withLock { $0.followed[following] != nil }
         guard hasFailed, isFollowed else { return }
@@ -213,11 +211,11 @@ final class StreamReader: Sendable {
         followed.receive(.unavailable)
     }
 
-    private func tell(_ followed: Followed, _ client: RedisClient) async -> Bool {
+    private func tell(_ followed: Followed) async -> Bool {
         let call = interest.call(followed.names, followed.cursor.attempt, ledBy: followed.pod)
         let deadline = clock.now.advanced(by: timeout)
-        let told: (Int64, RedisClient.Exchange)? = await gates.pass {
-            await client.run(call, deadline: deadline)
+        let told: (Int64, RedisClient.Exchange)? = await primaries.gates(at: followed.names.answer).pass {
+            await primaries.run(call, at: followed.names.answer, deadline: deadline, over: .reading)
         } read: { replies in
             Interest.count(replies)
         }

@@ -8,7 +8,7 @@ extension RedisStore {
         let call = LeaseScripts.renew.call(
             keys: [names.lease, names.followers(attempt)],
             [Array(attempt.hexadecimal.utf8), LeaseLimits.leaseLife.argument])
-        let code: Int64? = await run(call) { Self.code($0, 0...2) }?.0
+        let code: Int64? = await run(call, names) { Self.code($0, 0...2) }?.0
         switch code {
         case nil: return .unavailable
         case 0: return .lost
@@ -25,13 +25,16 @@ extension RedisStore {
         let call = LeaseScripts.commit.call(
             keys: [names.lease, names.answer, names.stream(attempt)],
             [Array(attempt.hexadecimal.utf8), value?.bytes ?? [], value?.life.argument ?? []] + appended(entry))
-        guard let (ending, _) = await run(call, at: place, read: Ending.init) else { return .unavailable }
+        guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return .unavailable }
+        let gates = primaries.gates(at: names.answer)
         if let refused = ending.refused { gates.refusedForLease(refused) }
         switch ending.code {
         case 0:
+            // Those who follow it may still be told how it ends.
             counters.leases.lostCommits.add(1)
             return .lost
         case 1:
+            publications.forget(attempt)
             if value != nil { counters.written.add(1) }
             if ending.refused == nil { gates.wroteForLease() }
             return .stored
@@ -44,10 +47,11 @@ extension RedisStore {
     public func abort(_ key: RequestKey, for attempt: AttemptID, _ entry: PublishedEntry?) async {
         let names = keyName.names(key)
         let (entry, place) = lastEntry(key, attempt, entry)
+        publications.forget(attempt)
         let call = LeaseScripts.abort.call(
             keys: [names.lease, names.stream(attempt)], [Array(attempt.hexadecimal.utf8)] + appended(entry))
-        guard let (ending, _) = await run(call, at: place, read: Ending.init) else { return }
-        if let refused = ending.refused { gates.refusedForLease(refused) }
+        guard let (ending, _) = await run(call, names, at: place, read: Ending.init) else { return }
+        if let refused = ending.refused { primaries.gates(at: names.answer).refusedForLease(refused) }
     }
 
     /// Tells the other pods, too: of what is under way there, no change of a value tells. Where that is not allowed, the
@@ -56,11 +60,11 @@ extension RedisStore {
         let names = keyName.names(key)
         let replies = await ask(
             [
-                [Array("UNLINK".utf8), names.answer, names.lease],
-                [Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)],
+                (names.answer, [Array("UNLINK".utf8), names.answer, names.lease]),
+                (names.answer, [Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)]),
             ], isForCaller: false)
         guard let replies else { return false }
-        if case .error(let error) = replies[0] { gates.refusedForLease(error) }
+        if case .error(let error) = replies[0] { primaries.gates(at: names.answer).refusedForLease(error) }
         return Self.code(replies[0], 0...2) != nil
     }
 
@@ -69,7 +73,7 @@ extension RedisStore {
         // The attempt goes on publishing: no entry, and not its last.
         let call = LeaseScripts.abort.call(
             keys: [names.lease, names.stream(attempt)], [Array(attempt.hexadecimal.utf8)] + appended(nil))
-        _ = await run(call, read: Ending.init)
+        _ = await run(call, names, read: Ending.init)
     }
 
     // MARK: Pieces
@@ -100,11 +104,12 @@ extension RedisStore {
 
     /// Runs a script once, whoever goes away: the lease is to be given back.
     private func run<Value>(
-        _ call: ScriptCall, at place: RedisClient.Place? = nil, read: (RESPValue) -> Value?
+        _ call: ScriptCall, _ names: RequestNames, at place: RedisClient.Place? = nil, read: (RESPValue) -> Value?
     ) async -> (Value, RedisClient.Exchange)? {
         let deadline = clock.now.advanced(by: settings.timeout)
-        return await gates.pass {
-            await client.run(call, deadline: deadline, on: .preferably(place), isForCaller: false)
+        return await primaries.gates(at: names.answer).pass {
+            await primaries.run(
+                call, at: names.answer, deadline: deadline, on: .preferably(place), isForCaller: false)
         } read: { replies in
             read(replies[0])
         }

@@ -33,7 +33,7 @@ extension RedisStore {
             return .unavailable
         }
         let stored = found.answer.flatMap { decoded($0, found.remaining, wish.key, exchange) }
-        guard found.verdict == .hit else { return reply(found.verdict, stored) }
+        guard found.verdict == .hit else { return reply(found.verdict, stored, names) }
         if let stored, let needed, stored.freshness.remaining(at: clock.now) > needed {
             counters.leases.hits.add(1)
             return .hit(stored)
@@ -42,10 +42,13 @@ extension RedisStore {
         guard let (found, exchange) = await ask(wish, names, nil, deadline, on: .besides(exchange)) else {
             return .unavailable
         }
-        return reply(found.verdict, found.answer.flatMap { decoded($0, found.remaining, wish.key, exchange) })
+        return reply(found.verdict, found.answer.flatMap { decoded($0, found.remaining, wish.key, exchange) }, names)
     }
 
-    private func reply(_ verdict: TakeReply.Verdict, _ stored: StoredAnswer?) -> LeaseReply {
+    private func reply(
+        _ verdict: TakeReply.Verdict, _ stored: StoredAnswer?, _ names: RequestNames
+    ) -> LeaseReply {
+        let gates = primaries.gates(at: names.answer)
         switch verdict {
         case .leads(let sight):
             gates.wroteForLease()
@@ -65,27 +68,30 @@ extension RedisStore {
     }
 
     /// One question within the budget: half of it for the first try, the rest for one more on another connection, where
-    /// the first one's reply got lost. Both are for the same attempt, so the second finds what the first has done.
+    /// the first one's reply got lost. Both are for the same attempt, so the second finds what the first has done. Who
+    /// is cancelled is told all the same: it may have a lease to give back.
     private func ask(
         _ wish: Wish, _ names: RequestNames, _ needed: Duration?, _ deadline: Instant, on way: RedisClient.Way = .any
     ) async -> (TakeReply, RedisClient.Exchange)? {
         let call = call(wish, names, needed)
-        return await gates.pass {
+        return await primaries.gates(at: names.answer).pass {
             let now = clock.now
             let half = min(deadline, now.advanced(by: settings.timeout / 2))
-            let first = await client.run(call, deadline: half, on: way)
+            let first = await primaries.run(
+                call, at: names.answer, deadline: half, on: way, isForCaller: false)
             guard first.isLost else { return first }
-            return await client.run(call, deadline: deadline, on: .besides(first))
+            return await primaries.run(
+                call, at: names.answer, deadline: deadline, on: .besides(first), isForCaller: false)
         } read: { replies in
             TakeReply(replies[0], to: wish.attempt, canHit: needed != nil)
         }
     }
 
     private func mayLease(_ names: RequestNames, _ deadline: Instant) async -> Bool {
-        await gates.mayLease {
+        await primaries.gates(at: names.answer).mayLease {
             let nobody = AttemptID(high: .random(in: .min ... .max), low: .random(in: .min ... .max))
             let call = LeaseScripts.rights.call(keys: [names.stream(nobody), names.followers(nobody)], [])
-            return await client.run(call, deadline: deadline)
+            return await primaries.run(call, at: names.answer, deadline: deadline)
         }
     }
 

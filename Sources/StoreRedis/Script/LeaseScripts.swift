@@ -91,13 +91,15 @@ enum LeaseScripts {
         return 1
         """)
 
-    // KEYS: stream, followers; of an attempt that does not exist. Changes nothing.
+    // KEYS: stream, followers; of an attempt that does not exist. Leaves nothing behind.
     // Whether a user who was refused something may do it all by now.
     static let rights = Script(
         """
         for _, command in ipairs({
             {'XADD', KEYS[1], 'NOMKSTREAM', '*', 'e', ''}, {'XREAD', 'COUNT', 1, 'STREAMS', KEYS[1], '0-0'},
-            {'ZADD', KEYS[2], 'XX', 0, ''}, {'ZCOUNT', KEYS[2], 0, 0}, {'PEXPIRE', KEYS[2], 1}, {'DEL', KEYS[2]}
+            {'ZADD', KEYS[2], 'XX', 0, ''}, {'ZCOUNT', KEYS[2], 0, 0}, {'ZREMRANGEBYSCORE', KEYS[2], 0, 0},
+            {'TIME'}, {'INCR', KEYS[2]}, {'SET', KEYS[2], '', 'PX', 1000}, {'GET', KEYS[2]}, {'PTTL', KEYS[2]},
+            {'PEXPIRE', KEYS[2], 1000}, {'DEL', KEYS[2]}
         }) do
             local done = redis.pcall(unpack(command))
             if type(done) == 'table' and done.err then return done end

@@ -4,7 +4,7 @@ import SamovarEngine
 /// What this process publishes: for each attempt its place in Redis, and how far it is.
 ///
 /// All entries of one attempt go over one connection, as the order in which two connections are served is anybody's.
-/// Bounded by the attempts under way: each is withdrawn, committed or aborted.
+/// Bounded by the attempts under way: each is committed, aborted or withdrawn.
 final class Publications: Sendable {
     private struct Publication {
         /// Nil: it was broken before it began.
@@ -40,13 +40,16 @@ final class Publications: Sendable {
         state.withLock { $0[attempt, default: Publication()].isBroken = true }
     }
 
+    /// The attempt is over.
     func forget(_ attempt: AttemptID) {
         state.withLock { _ = $0.removeValue(forKey: attempt) }
     }
 
-    /// The attempt is over. Where its last entry goes, and its index; nil where it does not matter.
+    /// The entry that ends an attempt is about to be sent: where, and its index. Nil: it does not matter where.
     func end(_ attempt: AttemptID) -> (place: RedisClient.Place?, index: UInt32) {
-        let publication = state.withLock { $0.removeValue(forKey: attempt) }
-        return (publication?.place, publication?.nextIndex ?? 0)
+        state.withLock { publications in
+            defer { publications[attempt]?.nextIndex += 1 }
+            return (publications[attempt]?.place, publications[attempt]?.nextIndex ?? 0)
+        }
     }
 }

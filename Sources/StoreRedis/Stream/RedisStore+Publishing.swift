@@ -4,18 +4,19 @@ import SamovarEngine
 /// Giving other pods what this one's attempt gets.
 extension RedisStore {
     public func publish(_ key: RequestKey, _ attempt: AttemptID, _ entries: [PublishedEntry]) async -> Bool {
+        let name = keyName.names(key).stream(attempt)
+        let gates = primaries.gates(at: name)
         guard gates.leases.breakerState == .closed, gates.writes.breakerState == .closed else {
             counters.leases.skipped.add(1)
             publications.broke(attempt)
             return false
         }
         guard let pieces = StreamEntry.split(entries), !pieces.isEmpty,
-            let turn = publications.begin(attempt, count: pieces.count, at: client.place())
+            let turn = publications.begin(attempt, count: pieces.count, at: primaries.place(at: name))
         else {
             publications.broke(attempt)
             return entries.isEmpty
         }
-        let name = keyName.names(key).stream(attempt)
         var commands = pieces.enumerated().map { offset, piece in
             Self.append(
                 StreamEntry.encode(
@@ -25,7 +26,7 @@ extension RedisStore {
         let deadline = clock.now.advanced(by: settings.timeout)
         let count = pieces.count
         let published: (Int, RedisClient.Exchange)? = await gates.pass { [commands] in
-            await client.send(commands, deadline: deadline, on: .at(turn.place), isForCaller: false)
+            await primaries.send(commands, at: name, deadline: deadline, on: .at(turn.place), isForCaller: false)
         } read: { replies in
             replies.prefix(count).allSatisfy { if case .bulk = $0 { true } else { false } } ? count : nil
         }

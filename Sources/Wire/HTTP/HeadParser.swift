@@ -106,9 +106,11 @@ public struct HeadParser: Sendable {
         for (offset, byte) in [UInt8](arrayLiteral: 0x48, 0x54, 0x54, 0x50, 0x2F).enumerated() {
             guard bytes[index + offset] == byte else { throw .notHTTP }
         }
-        let (major, dot, minor) = (bytes[index + 5], bytes[index + 6], bytes[index + 7])
-        guard major.isDigitByte, dot == 0x2E, minor.isDigitByte, bytes[index + 8] == 0x0D, bytes[index + 9] == 0x0A
+        // One after the other: the first that is missing is seen at the line's end, and behind that may be nothing.
+        guard bytes[index + 5].isDigitByte, bytes[index + 6] == 0x2E, bytes[index + 7].isDigitByte,
+            bytes[index + 8] == 0x0D, bytes[index + 9] == 0x0A
         else { throw .notHTTP }
+        let (major, minor) = (bytes[index + 5], bytes[index + 7])
         guard major == 0x31, minor <= 0x31 else { throw .version }
         fields.isHTTP11 = minor == 0x31
         fields.linesStart = index + 10 - start

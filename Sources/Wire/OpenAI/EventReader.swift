@@ -63,8 +63,9 @@ public enum EventReader {
             // Providers that put usage beside choices do so unasked; only the chunk that is nothing else is ours.
             return value["choices"]?.elements.isEmpty == true ? .whole : .nowhere
         }
+        // The very member whose value was judged: a name may come twice, spelled in two ways.
         guard let members = try? JSONScanner.objectMembers(of: event.data, in: 0..<event.data.count),
-            let position = members.firstIndex(where: { $0.name == "usage" })
+            let position = value.members.firstIndex(where: { $0.isNamed("usage") }), position < members.count
         else { return .nowhere }
         // With its comma: the one before it, or the one after where it comes first.
         let from = position > 0 ? members[position - 1].source.upperBound : members[position].source.lowerBound

@@ -8,10 +8,15 @@ extension Configuration {
         /// How long one command may take.
         var timeout = Duration.milliseconds(50)
         var connectTimeout = Duration.milliseconds(500)
+        /// To each primary.
         var connections = 2
         var valueSizeMax = 1 << 20
         /// The variable with the password, where the URL has none.
         var passwordEnv: String?
+        /// Who we are to sentinels; nil: their default user.
+        var sentinelUser: String?
+        /// The variable with the password that sentinels want.
+        var sentinelPasswordEnv: String?
         /// Whom to trust in place of the system's authorities.
         var caFile: String?
         /// With `keyFile`: who we are, to a server that wants to know.
@@ -30,6 +35,8 @@ extension Configuration {
             .value("connections", \.connections, .count(1...64), .restart),
             .value("value_size_max", \.valueSizeMax, .size(1 << 10...512 << 20), .restart),
             .optional("password_env", \.passwordEnv, .variableName, .restart),
+            .optional("sentinel_user", \.sentinelUser, .text(sizeMax: 128), .restart),
+            .optional("sentinel_password_env", \.sentinelPasswordEnv, .variableName, .restart),
             .optional("ca_file", \.caFile, .filePath, .restart),
             .optional("cert_file", \.certFile, .filePath, .restart),
             .optional("key_file", \.keyFile, .filePath, .restart),

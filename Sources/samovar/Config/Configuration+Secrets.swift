@@ -7,6 +7,7 @@ struct ConfigurationSecrets: Hashable, Sendable {
     /// Nil where the variable is not set: then nobody is asked for one.
     var accessToken: Secret?
     var redisPassword: Secret?
+    var sentinelPassword: Secret?
     /// By the upstream's name; those that are asked with the caller's own key are absent.
     var apiKeys: [String: Secret] = [:]
 }
@@ -35,6 +36,10 @@ extension Configuration {
         }
         if redis.url != nil, let name = redis.passwordEnv {
             secrets.redisPassword = Self.secret(name, of: "redis.password_env", environment, &findings)
+        }
+        if redis.url?.namesSentinels == true, let name = redis.sentinelPasswordEnv {
+            secrets.sentinelPassword = Self.secret(
+                name, of: "redis.sentinel_password_env", environment, &findings)
         }
         for (index, upstream) in upstreams.enumerated() {
             guard let name = upstream.apiKeyEnv else { continue }

@@ -53,13 +53,19 @@ struct ConfigurationChecks {
         if url.hasPassword, redis.passwordEnv != nil {
             findings.error("redis.password_env", "the url has a password already; only one of them can hold")
         }
-        if url.scheme.contains("+") {
-            findings.warning(
-                "redis.url", "this version does not speak \(url.scheme):// yet, and will not start with it")
+        let sentinelKeys = [
+            ("sentinel_user", redis.sentinelUser), ("sentinel_password_env", redis.sentinelPasswordEnv),
+        ]
+        for (name, value) in sentinelKeys where value != nil && !url.namesSentinels {
+            findings.error(
+                "redis.\(name)", "is for sentinels, and \(url.scheme):// names none; write redis+sentinel://")
         }
-        guard url.scheme == "redis" || url.scheme == "unix" else { return }
+        if redis.sentinelUser != nil, redis.sentinelPasswordEnv == nil {
+            findings.error("redis.sentinel_user", "needs sentinel_password_env beside it")
+        }
+        guard !url.usesTLS else { return }
         for (name, file) in [("ca_file", redis.caFile), ("cert_file", redis.certFile)] where file != nil {
-            findings.error("redis.\(name)", "is for TLS, and \(url.scheme):// is not; write rediss://")
+            findings.error("redis.\(name)", "is for TLS, and \(url.scheme):// is not; write \(url.tlsScheme)://")
         }
     }
 

@@ -9,12 +9,15 @@ struct StoreURL: Hashable, Sendable, CustomStringConvertible {
     let scheme: String
     let hasPassword: Bool
 
-    static let schemes = ["redis", "rediss", "redis+sentinel", "redis+cluster", "unix"]
+    static let schemes = [
+        "redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "unix",
+    ]
 
     /// Nil where it is none of these:
     ///
-    ///     redis://[user[:password]@]host[:port][/database]     rediss:// the same over TLS
+    ///     redis://[user[:password]@]host[:port][/database]
     ///     redis+sentinel://…host[:port],…/name[/database]      redis+cluster://…host[:port],…
+    ///     rediss://, rediss+sentinel://, rediss+cluster://     the same over TLS
     ///     unix://[user[:password]@]/path[?db=database]
     ///
     /// In user, password and a socket's path, `%` stands before two hexadecimal digits.
@@ -36,6 +39,17 @@ struct StoreURL: Hashable, Sendable, CustomStringConvertible {
         description = "\(parts.scheme)://\(Self.masked(parts.userInfo))\(parts.hosts)\(parts.path)\(parts.end)"
     }
 
+    var usesTLS: Bool { scheme.hasPrefix("rediss") }
+    /// The same kind of thing over TLS.
+    var tlsScheme: String {
+        switch scheme {
+        case "redis+sentinel": "rediss+sentinel"
+        case "redis+cluster": "rediss+cluster"
+        default: "rediss"
+        }
+    }
+    var namesSentinels: Bool { scheme.hasSuffix("+sentinel") }
+
     private static func isDatabase(_ text: Substring) -> Bool {
         (1...6).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
@@ -52,8 +66,9 @@ struct StoreURL: Hashable, Sendable, CustomStringConvertible {
     private static func isPath(_ path: Substring, scheme: String) -> Bool {
         let segments = path.split(separator: "/")
         return switch scheme {
-        case "redis+cluster": segments.isEmpty
-        case "redis+sentinel": (1...2).contains(segments.count) && segments.dropFirst().allSatisfy(isDatabase)
+        case "redis+cluster", "rediss+cluster": segments.isEmpty
+        case "redis+sentinel", "rediss+sentinel":
+            (1...2).contains(segments.count) && segments.dropFirst().allSatisfy(isDatabase)
         default: segments.count <= 1 && segments.allSatisfy(isDatabase)
         }
     }
@@ -69,7 +84,8 @@ struct StoreURL: Hashable, Sendable, CustomStringConvertible {
 extension ValueFormat where Value == StoreURL {
     static var storeURL: Self {
         Self(
-            allowed: "redis://, rediss://, redis+sentinel:// or redis+cluster:// with a host, or unix:///path",
+            allowed: "redis://, rediss://, redis+sentinel:// or redis+cluster:// (or rediss+) with a host, "
+                + "or unix:///path",
             showsFound: false
         ) { text in
             StoreURL(text).map(Outcome.value) ?? .malformed

@@ -85,6 +85,8 @@ extension Configuration {
             connectionCount: redis.connections,
             valueSizeMax: redis.valueSizeMax,
             password: secrets.redisPassword,
+            sentinelUser: redis.sentinelUser,
+            sentinelPassword: secrets.sentinelPassword,
             tls: RedisSettings.TLSFiles(
                 caFile: redis.caFile, certificateFile: redis.certFile, keyFile: redis.keyFile),
             keyRing: try redis.keyRingFile.map(KeyRingFile.read))

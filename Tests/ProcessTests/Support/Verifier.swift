@@ -47,6 +47,8 @@ struct Verifier {
         guard events.last?.isDone == true else { return "no [DONE]; last: \(events.last?.data ?? "nothing")" }
         var said: [Int: String] = [:]
         var finished: Set<Int> = []
+        // The provider gives each attempt an id of its own.
+        guard Set(events.compactMap { $0.json["id"].string }).count <= 1 else { return "pieces of several attempts" }
         for event in events.dropLast() {
             guard !event.json["error"].exists else { return "an error event: \(event.data)" }
             for choice in event.json["choices"].elements {

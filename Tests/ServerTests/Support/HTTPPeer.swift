@@ -12,11 +12,18 @@ final class HTTPPeer {
     init(_ service: ScriptedService = ScriptedService(), limits: HTTPConnection<ScriptedService>.Limits? = nil) {
         self.service = service
         let limits = limits ?? .init(writeTimeout: .seconds(30), keepAliveInterval: .seconds(10))
-        connection = Driven { now in
+        connection = Self.connection(service, limits: limits)
+    }
+
+    static func connection<Service: HTTPService>(
+        _ service: Service,
+        limits: HTTPConnection<Service>.Limits = .init(writeTimeout: .seconds(30), keepAliveInterval: .seconds(10))
+    ) -> Driven<HTTPConnection<Service>> {
+        Driven { now in
             HTTPConnection(
                 service: service, limits: limits,
                 decoder: RequestDecoder(rules: RequestRules(limits: .init(), names: .init()), limits: .init()),
-                pace: ReadPace(limits: .init(), at: now), requestIDs: RequestIDs())
+                pace: ReadPace(limits: .init(), at: now), requestIDs: RequestIDs(seed: 1))
         }
     }
 

@@ -98,7 +98,7 @@ final class ScriptedService: HTTPService, BinaryService {
 
     static let provenance = Provenance(result: .l1Hit, age: .seconds(12), remaining: .seconds(3_588))
 
-    private static func answer(_ recording: Recording, at now: Instant) -> StoredAnswer {
+    static func answer(_ recording: Recording, at now: Instant) -> StoredAnswer {
         let answer = Answer(
             recording: recording, model: "", createdAt: WallTime(milliseconds: 0), generationTime: .seconds(1),
             usage: nil, ttl: .seconds(3_600), staleTTL: .zero)

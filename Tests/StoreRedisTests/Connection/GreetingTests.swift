@@ -72,6 +72,27 @@ struct GreetingTests {
         #expect(!loss.needsOperator)
     }
 
+    @Test("where only a primary will do, who says that he is a replica is tried again later")
+    func role() {
+        let greeting = Greeting(user: nil, password: nil, database: 0, mustBePrimary: true)
+        func role(_ name: String) -> RESPValue { .array([.bulk(Array(name.utf8)), .integer(1), .array([])]) }
+        #expect(greeting.commands.map { $0.count } == [3, 1, 1])
+        #expect(greeting.verdict([ok, role("master"), .status("PONG")]) == .live)
+        for other in ["slave", "sentinel", ""] {
+            guard case .refused(let loss) = greeting.verdict([ok, role(other), .status("PONG")]) else {
+                Issue.record("it went through")
+                return
+            }
+            #expect(!loss.needsOperator && loss.description == "the server is no primary")
+        }
+        #expect(greeting.verdict([ok, ok, .status("PONG")]) == .refused(.protocolError(.unreadable)))
+        guard case .refused(let loss) = greeting.verdict([ok, error("NOPERM x"), .status("PONG")]) else {
+            Issue.record("it went through")
+            return
+        }
+        #expect(loss.needsOperator)
+    }
+
     @Test("what answers something else is no Redis")
     func nonsense() {
         #expect(plain.verdict([ok, .integer(1)]) == .refused(.protocolError(.unreadable)))

@@ -260,19 +260,11 @@ struct FollowingTests {
         await scene.bob.keepFollowing(following)
         // The round that was under way ends; after it there is none.
         _ = await scene.bob.renew(scene.key, for: attempt(9))
-        let before = await readCount(scene)
+        let before = await scene.callCount("xread")
         for number in 1..<20 { _ = await scene.alice.publish(scene.key, attempt(1), [chunks(number..<number + 1)]) }
-        let after = await readCount(scene)
+        let after = await scene.callCount("xread")
         await scene.end()
         #expect(after - before <= 1)
-    }
-
-    private func readCount(_ scene: LeaseScene) async -> Int {
-        guard case .bulk(let bytes) = await scene.admin.command("INFO", "commandstats") else { return -1 }
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard let line = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("cmdstat_xread:") })
-        else { return 0 }
-        return Int(line.dropFirst("cmdstat_xread:calls=".count).prefix { $0.isNumber }) ?? -1
     }
 
     @Test("an attempt whose entry may be missing publishes nothing more")
@@ -299,6 +291,94 @@ struct FollowingTests {
         #expect(refused == [false, false])
         #expect(length == .integer(1))
         #expect(status.breakerState == .closed && status.leaseBreakerState == .closed)
+    }
+
+    @Test("a stream whose attempt has lost the lease stays readable, and its end may still be told")
+    func lostAndEnded() async throws {
+        let scene = try await LeaseScene()
+        let heard = Heard()
+        _ = try await followed(scene, heard)
+        _ = await scene.alice.publish(scene.key, attempt(1), [chunks(0..<3)])
+        _ = await scene.bob.purge(scene.key)
+        let commit = await scene.alice.commit(scene.key, for: attempt(1), scene.answer(), end: end(3))
+        let told = await scene.alice.publish(
+            scene.key, attempt(1), [.end(count: 3, form, usage: nil, isStored: false)])
+        scene.alice.withdraw(attempt(1))
+        let entries = await heard.entries()
+        await scene.end()
+        #expect(commit == .lost && told)
+        #expect(entries == [chunks(0..<3), .end(count: 3, form, usage: nil, isStored: false)])
+    }
+
+    @Test("an attempt that is given up after its lease was taken says so to those who follow it")
+    func lostAndAborted() async throws {
+        let scene = try await LeaseScene()
+        let heard = Heard()
+        _ = try await followed(scene, heard)
+        _ = await scene.alice.publish(scene.key, attempt(1), [chunks(0..<3)])
+        _ = await scene.bob.steal(
+            scene.key, seen: LeaseSight(attempt: attempt(1), heartbeat: 0, pod: scene.alice.pod), for: attempt(2),
+            needed: .zero)
+        await scene.alice.abort(scene.key, for: attempt(1), .failed(.draining, isRetryable: true))
+        let entries = await heard.entries()
+        let renewed = await scene.bob.renew(scene.key, for: attempt(2))
+        await scene.end()
+        #expect(entries == [chunks(0..<3), .failed(.draining, isRetryable: true)])
+        #expect(renewed == .renewed(isFollowed: false))
+    }
+
+    @Test("a user needs these rights and no more, on our keys and channels alone, to lead, publish and follow")
+    func rights() async throws {
+        let scene = try await LeaseScene(user: "samovar")
+        let rights = [
+            "+evalsha", "+eval", "+get", "+set", "+del", "+unlink", "+pttl", "+pexpire", "+incr", "+time", "+xadd",
+            "+xread", "+zadd", "+zcount", "+zremrangebyscore", "+publish", "+subscribe",
+        ]
+        _ = await scene.admin.bytes(
+            (["ACL", "SETUSER", "samovar", "resetkeys", "~samovar:*", "resetchannels", "&samovar:poke:*", "-@all"]
+                + rights)
+                .map { Array($0.utf8) })
+        let heard = Heard()
+        let interest = Bell()
+        scene.alice.announce(attempt(1)) { interest.ring() }
+        _ = await scene.alice.news.listens()
+        _ = try await followed(scene, heard)
+        await interest.rung()
+        let published = await scene.alice.publish(scene.key, attempt(1), [chunks(0..<3)])
+        let renewed = await scene.alice.renew(scene.key, for: attempt(1))
+        let commit = await scene.alice.commit(scene.key, for: attempt(1), scene.answer(), end: end(3))
+        let entries = await heard.entries()
+        let hit = await scene.bob.acquire(scene.key, for: attempt(3), needed: .zero)
+        let purged = await scene.bob.purge(scene.key)
+        let stolen = await scene.bob.steal(
+            scene.key, seen: LeaseSight(attempt: attempt(1), heartbeat: 0, pod: scene.alice.pod), for: attempt(4),
+            needed: .zero)
+        await scene.bob.abort(scene.key, for: attempt(4), nil)
+        let errors = scene.alice.status().errorCount + scene.bob.status().errorCount
+        await scene.end()
+        #expect(published && renewed == .renewed(isFollowed: true) && commit == .stored && purged)
+        #expect(entries == [chunks(0..<3), end(3)])
+        #expect(hit.word == "hit" && stolen.word == "leads" && errors == 0)
+    }
+
+    @Test("a reader whose connection is cut goes on where it was")
+    func cut() async throws {
+        let scene = try await LeaseScene()
+        let heard = Heard()
+        _ = try await followed(scene, heard)
+        for number in 0..<5 {
+            let index = UInt32(number)
+            let entry = number == 4 ? end(4) : chunks(number..<number + 1)
+            let bytes = StreamEntry.encode(entry, index: index, of: attempt(1), for: scene.key, seal: Seal())
+            _ = await scene.admin.bytes([
+                Array("XADD".utf8), scene.names.stream(attempt(1)), Array("*".utf8), Array("e".utf8), bytes,
+            ])
+            let isLast: (Heard.Word) -> Bool = { $0 == .entry(entry) || $0 == .unavailable }
+            let words = await heard.words(until: isLast)
+            #expect(words.last == .entry(entry))
+            await scene.admin.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        }
+        await scene.end()
     }
 
     @Test("a read that fails three times in a row ends the following, with a word")

@@ -161,14 +161,16 @@ struct KeepingTests {
         #expect(commit == .lost && renewed == .lost)
     }
 
-    @Test("giving back is done whoever goes away: a cancelled task commits and aborts as any other")
+    @Test("whoever goes away, a lease is taken and given back: a cancelled task leads, commits and aborts")
     func cancelled() async throws {
         let scene = try await LeaseScene()
         let answer = scene.answer()
-        _ = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero)
         _ = await scene.alice.acquire(Sample.key(2), for: attempt(2), needed: .zero)
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
+            guard case .leads = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero) else {
+                return CommitReply.unavailable
+            }
             await scene.alice.abort(Sample.key(2), for: attempt(2), nil)
             return await scene.alice.commit(scene.key, for: attempt(1), answer, end: nil)
         }

@@ -72,6 +72,16 @@ struct NewsChannelHandlerTests {
         #expect(told.all == ["live"])
     }
 
+    @Test("a refusal to answer pings is a sign of life")
+    func mayNotPing() throws {
+        try say("+OK\r\n+PONG\r\n" + Self.subscribed)
+        for _ in 0..<5 {
+            pass(5_000)
+            try say("-NOPERM this user has no permissions to run the 'ping' command\r\n")
+        }
+        #expect(told.all == ["live"])
+    }
+
     @Test("one that gives none is given up within 10 seconds of its last word")
     func halfOpen() throws {
         try say("+OK\r\n+PONG\r\n" + Self.subscribed)

@@ -49,6 +49,15 @@ final class LeaseScene: Sendable {
         await admin.bytes([Array(verb.utf8), name] + words.map { Array($0.utf8) })
     }
 
+    /// How often Redis was asked to do this since it started.
+    func callCount(_ command: String) async -> Int {
+        guard case .bulk(let bytes) = await admin.command("INFO", "commandstats") else { return -1 }
+        let head = "cmdstat_\(command):calls="
+        let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+        guard let line = lines.first(where: { $0.hasPrefix(head) }) else { return 0 }
+        return Int(line.dropFirst(head.count).prefix { $0.isNumber }) ?? -1
+    }
+
     func exists(_ name: [UInt8]) async -> Bool { await ask("EXISTS", name) == .integer(1) }
 }
 

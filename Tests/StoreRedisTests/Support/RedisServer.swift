@@ -8,8 +8,10 @@ import SamovarEngine
 
 /// A redis-server of the test's own, on a port of its own, keeping nothing on disk.
 final class RedisServer: Sendable {
-    static let isInstalled = installed("redis-server") != nil
-    static let skipMessage = "redis-server is not installed"
+    /// Another build than the installed one by SAMOVAR_TEST_REDIS_BIN: the path of its redis-server.
+    static let path = getenv("SAMOVAR_TEST_REDIS_BIN").map { String(cString: $0) } ?? installed("redis-server")
+    static let isInstalled = path != nil
+    static let skipMessage = "redis-server is not installed, and SAMOVAR_TEST_REDIS_BIN names no other"
 
     let port: Int
     let directory: TemporaryDirectory
@@ -39,7 +41,7 @@ final class RedisServer: Sendable {
     private static func start(
         _ port: Int, _ directory: TemporaryDirectory, _ arguments: [String]
     ) throws -> ChildProcess? {
-        guard let path = installed("redis-server") else { throw ProcessError.cannotStart("redis-server") }
+        guard let path else { throw ProcessError.cannotStart("redis-server") }
         var output = try Pipe()
         let process = try ChildProcess(
             path,

@@ -2,55 +2,10 @@ import SamovarCore
 import SamovarWire
 import Testing
 
-/// What a connection's bytes were understood as.
-private struct Understood: Hashable {
-    var requests: [String] = []
-    var refusal: Int?
-    var saidContinue = 0
-}
-
-private func decoder(bodySizeMax: Int = 1 << 20, headerSizeMax: Int = 4_096, headerCountMax: Int = 20)
-    -> RequestDecoder
-{
-    RequestDecoder(
-        rules: RequestRules(
-            limits: .init(bodySizeMax: bodySizeMax, headerCountMax: headerCountMax), names: .init()),
-        limits: .init(headerSizeMax: headerSizeMax, headerCountMax: headerCountMax))
-}
-
-/// Feeds pieces as a connection does: what is not done is given again, with more behind it.
-private func understand(_ pieces: [[UInt8]], by decoder: consuming RequestDecoder = decoder()) -> Understood {
-    var understood = Understood()
-    var carry: [UInt8] = []
-    for piece in pieces {
-        carry += piece
-        var start = 0
-        reading: while start < carry.count, understood.refusal == nil {
-            switch decoder.next(carry.span, from: start) {
-            case .more(let done):
-                start += done
-                break reading
-            case .sayContinue(let done):
-                start += done
-                understood.saidContinue += 1
-                break reading
-            case .request(let fields, let body, let done):
-                let head = RequestHead(fields, in: carry.span, from: start)
-                understood.requests.append(line(head, Array(carry[body])))
-                start += done
-            case .gathered(let head, let body, let done):
-                understood.requests.append(line(head, body))
-                start += done
-            case .refuse(let error): understood.refusal = error.status
-            }
-        }
-        carry.removeFirst(start)
-    }
-    return understood
-}
-
-private func line(_ head: RequestHead, _ body: [UInt8]) -> String {
-    "\(head.method) \(head.target) \(String(decoding: body, as: UTF8.self))"
+private func understand(
+    _ pieces: [[UInt8]], by decoder: consuming RequestDecoder = Understood.decoder()
+) -> Understood {
+    Understood(pieces.map { $0[...] }, by: decoder)
 }
 
 private func understand(_ text: String) -> Understood { understand([Array(text.utf8)]) }
@@ -130,9 +85,9 @@ struct RequestDecoderTests {
     func bodyLimits() {
         let head = "POST /completions HTTP/1.1\r\n\(host)"
         let told = Array((head + "Content-Length: 11\r\n\r\n").utf8)
-        #expect(understand([told], by: decoder(bodySizeMax: 10)).refusal == 413)
+        #expect(understand([told], by: Understood.decoder(bodySizeMax: 10)).refusal == 413)
         let chunked = Array((head + "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n5\r\n").utf8)
-        #expect(understand([chunked], by: decoder(bodySizeMax: 10)).refusal == 413)
+        #expect(understand([chunked], by: Understood.decoder(bodySizeMax: 10)).refusal == 413)
     }
 
     @Test("are refused when they are nearly all framing")

@@ -75,6 +75,7 @@ enum SmugglingCorpus {
         sample("a letter beyond ASCII in the target", "GET /mod\u{e9}ls HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         sample("a version in small letters", "GET /models http/1.1\r\nHost: localhost\r\n\r\n"),
         sample("a version with three digits", "GET /models HTTP/1.11\r\nHost: localhost\r\n\r\n"),
+        sample("a version of no digits, and nothing behind it", "GET /models HTTP/\r\n"),
         sample("HTTP/2 by its preface", 501, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         sample("HTTP/1.2", 505, "GET /models HTTP/1.2\r\nHost: localhost\r\n\r\n"),
         sample("HTTP/0.9", 505, "GET /models HTTP/0.9\r\nHost: localhost\r\n\r\n"),

@@ -48,7 +48,8 @@ struct EventReaderTests {
         "knows where usage stands that was asked for by us",
         arguments: [
             (#"{"a":1,"usage":null,"b":2}"#, #"{"a":1,"b":2}"#), (#"{"a":1, "usage":null}"#, #"{"a":1}"#),
-            (#"{"usage":null, "a":1}"#, #"{"a":1}"#), (#"{"choices":[],"usage":{"prompt_tokens":1}}"#, ""),
+            (#"{"usage":null, "a":1}"#, #"{"a":1}"#), (#"{"us\u0061ge":1,"usage":null}"#, #"{"us\u0061ge":1}"#),
+            (#"{"choices":[],"usage":{"prompt_tokens":1}}"#, ""),
             (
                 #"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#,
                 #"{"choices":[{"index":0}],"usage":{"prompt_tokens":1}}"#

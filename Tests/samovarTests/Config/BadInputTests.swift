@@ -62,7 +62,7 @@ struct BadInputTests {
         .init("limits: {flight_max: 3}", "limits.flight_max", "did you mean 'flights_max'?"),
         .init("debug_header: true", "debug_header", "did you mean 'debug_headers'?"),
         .init("rutes:\n  - name: a\n    nonsense: 1", "rutes", "did you mean 'routes'?"),
-        .init("frobnicate: 1", "frobnicate", "unknown key; known here: listen, redis, cache"),
+        .init("frobnicate: 1", "frobnicate", "unknown key; known here: listen, redis, lease, cache"),
         .init("\"a\\nb\": 1", "?", "unknown key"),
     ]
 

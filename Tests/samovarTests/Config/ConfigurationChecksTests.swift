@@ -35,6 +35,18 @@ struct ConfigurationChecksTests {
                 "redis:\n  url: redis://h\n  ca_file: a", 3, "redis.ca_file",
                 "is for TLS, and redis:// is not; write rediss://"
             ),
+            (
+                "redis:\n  url: redis+cluster://h\n  ca_file: a", 3, "redis.ca_file",
+                "is for TLS, and redis+cluster:// is not; write rediss+cluster://"
+            ),
+            (
+                "redis:\n  url: redis://h\n  sentinel_password_env: P", 3, "redis.sentinel_password_env",
+                "is for sentinels, and redis:// names none; write redis+sentinel://"
+            ),
+            (
+                "redis:\n  url: redis+sentinel://h/m\n  sentinel_user: u", 3, "redis.sentinel_user",
+                "needs sentinel_password_env beside it"
+            ),
             ("routes:\n  - name: a\n  - name: a", 3, "routes[1].name", "'a' is also the name of routes[0]"),
             (
                 "routes:\n  - name: a\n    deadline: {first_token: 11m}", 3, "routes[0].deadline.first_token",
@@ -127,13 +139,17 @@ struct ConfigurationChecksTests {
         #expect(try ConfigurationText("routes:\n  - {name: a, match: {path: /models}}\n  - name: b").warnings == [])
     }
 
-    @Test("kinds of Redis that are not spoken yet are a warning")
-    func notSpoken() throws {
-        #expect(
-            try ConfigurationText("redis:\n  url: redis+cluster://a,b").warnings == [
-                "samovar.yaml:2: redis.url: this version does not speak redis+cluster:// yet, "
-                    + "and will not start with it"
-            ])
+    @Test("sentinels and clusters are taken without a word")
+    func topologies() throws {
+        for url in [
+            "redis+cluster://a,b", "rediss+cluster://a", "redis+sentinel://a,b/main/1", "rediss+sentinel://a/m",
+        ] {
+            let text = ConfigurationText("redis:\n  url: \(url)")
+            #expect(try text.complaints == [] && text.warnings == [])
+        }
+        let text = ConfigurationText(
+            "redis: {url: \"redis+sentinel://a/main\", sentinel_user: u, sentinel_password_env: P}")
+        #expect(text.complaints == [])
     }
 
     @Test("a user in the url takes its password from the environment")

@@ -12,7 +12,7 @@ struct ConfigurationRenderingTests {
               binary: unix:/run/b c.sock
               allowed_hosts: [a.example, "[::1]"]
               allowed_origins: ["https://a.example:8443"]
-            redis: {url: "redis+cluster://a:1,b:2", key_prefix: "null: \\"x\\\\y\\" #", ca_file: "~/ca é.pem"}
+            redis: {url: "rediss+cluster://a:1,b:2", key_prefix: "null: \\"x\\\\y\\" #", ca_file: "~/ca é.pem"}
             cache: {l1_size_max: 1025KiB, ttl: 61s, stale_ttl: 0}
             upstreams:
               - {name: "null", url: "https://a/v1", weight: 1000, upstream_form: stream, usage_chunk: leave}
@@ -49,6 +49,10 @@ struct ConfigurationRenderingTests {
                   spin_max: 0
                   tenant: default
                   admin_token_env: SAMOVAR_ADMIN_TOKEN
+                  cert_file: null
+                  key_file: null
+                  client_ca_file: null
+                  access_token_env: SAMOVAR_ACCESS_TOKEN
                   allowed_hosts: []
                   allowed_origins: []
                 redis:

@@ -25,6 +25,16 @@ struct ConfigurationSecretsTests {
         #expect(!"\(secrets)".contains("sk-"))
     }
 
+    @Test("what sentinels want to know is asked for where there are sentinels")
+    func sentinels() throws {
+        let text = "redis: {url: \"URL\", sentinel_password_env: S}"
+        let behind = try ConfigurationText(text.replacing("URL", with: "redis+sentinel://a/main")).read()
+        #expect(try behind.secrets(environment: ["S": "pw"]).sentinelPassword == Secret("pw"))
+        let refused = #expect(throws: ConfigurationErrors.self) { try behind.secrets(environment: [:]) }
+        #expect(
+            refused?.description == "redis.sentinel_password_env: the environment variable S is not set")
+    }
+
     @Test("every variable that is missing is named, and nothing of what others hold is shown")
     func missing() throws {
         let configuration = try text.read()

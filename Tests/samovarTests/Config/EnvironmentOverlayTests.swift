@@ -88,7 +88,7 @@ struct EnvironmentOverlayTests {
                 "SAMOVAR__CACHE__TTL", "60",
                 "cache.ttl: expected a duration with its unit (ms, s, m, h) from 0 to 8760h; found '60'"
             ),
-            ("SAMOVAR__LISTEN__HTTP", "0.0.0.0:80", "listen.http: '0.0.0.0' can be reached from other machines"),
+            ("SAMOVAR__LISTEN__HTTP", "0.0.0.0:80", "listen.http: '0.0.0.0:80' can be reached from other machines"),
             ("SAMOVAR__LISTEN", "x", "listen: expected a mapping; found a single value"),
             (
                 "SAMOVAR__LISTEN__ALLOWED_HOSTS", "x",

@@ -91,7 +91,10 @@ def _streamed_text(body: bytes) -> str:
     data = [event.removeprefix(b"data: ") for event in body.split(b"\n\n") if not event.startswith(b":")]
     if data[-2:] != [b"[DONE]", b""]:
         raise ValueError("it does not end with [DONE]")
-    choices = [choice for event in data[:-2] for choice in json.loads(event)["choices"]]
+    events = [json.loads(event) for event in data[:-2]]
+    if len({event["id"] for event in events}) > 1:
+        raise ValueError("it is made of several attempts")
+    choices = [choice for event in events for choice in event["choices"]]
     if choices[-1]["finish_reason"] != "stop":
         raise ValueError("it does not end with stop")
     return "".join(choice["delta"].get("content") or "" for choice in choices)

@@ -1,0 +1,49 @@
+"""Runs the drill that was asked for."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+
+from benchlib.binaries import Binaries
+from benchlib.figures import Report
+from benchlib.load import Missing
+from benchlib.process import Failed
+from benchlib.prompts import WrongAnswer
+from benchlib.servers import Bench
+
+from . import herd, options, redis
+from .options import Options
+
+_DRILLS: dict[str, Callable[[Bench, Options], Report]] = {"herd": herd.run, "redis": redis.run}
+_SUMMARIES = {"herd": herd.SUMMARY, "redis": redis.SUMMARY}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 0 done, 1 an answer was wrong or missing, 2 it could not run."""
+    chosen = options.read(arguments, _SUMMARIES)
+    # A request to end unwinds the `with` blocks, which end every server and remove every folder.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    binaries = Binaries(chosen)
+    try:
+        memory = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
+        with tempfile.TemporaryDirectory(prefix="samovar-drill-", dir=memory) as folder:
+            with Bench(pathlib.Path(folder), binaries.samovar, binaries.provider) as bench:
+                report = _DRILLS[chosen.name](bench, chosen)
+    except WrongAnswer as reason:
+        print(f"{chosen.name}: wrong answer: {reason}", file=sys.stderr)
+        return 1
+    except (Missing, Failed, OSError, subprocess.SubprocessError) as reason:
+        print(f"{chosen.name}: could not run: {reason}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print(report)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(report.as_json(), indent=1) + "\n")
+    return 0
