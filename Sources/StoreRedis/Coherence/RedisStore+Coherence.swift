@@ -54,20 +54,20 @@ extension RedisStore {
 
     public func advance(_ scope: Scope, beyond known: UInt64) async -> UInt64? {
         hearing.watch([scope])
-        guard let number = await run(Generation.advance, scope, known) else { return nil }
-        // For pods that hear of no changes of names: they are those of a cluster, and of users who may not.
-        let message = PurgeText.write(keyName.word(scope), by: pod)
-        _ = await ask([(keyName.generation(scope), [Array("PUBLISH".utf8), keyName.raises, message])])
-        return number
+        // Pods of a cluster, and of users who may not, hear of no changes of names: they are told.
+        return await run(
+            Generation.advance, scope, known, [keyName.raises, PurgeText.write(keyName.word(scope), by: pod)])
     }
 
     public func restore(_ scope: Scope, to number: UInt64) async {
         _ = await run(Generation.restore, scope, number)
     }
 
-    private func run(_ script: Script, _ scope: Scope, _ number: UInt64) async -> UInt64? {
+    private func run(
+        _ script: Script, _ scope: Scope, _ number: UInt64, _ more: [[UInt8]] = []
+    ) async -> UInt64? {
         let name = keyName.generation(scope)
-        let call = script.call(keys: [name], [Array(String(number).utf8), Generation.life.argument])
+        let call = script.call(keys: [name], [Array(String(number).utf8), Generation.life.argument] + more)
         let deadline = clock.now.advanced(by: settings.timeout)
         let gates = primaries.gates(at: name)
         guard let permit = gates.all.ask() else { return nil }
