@@ -335,7 +335,7 @@ struct FollowingTests {
             "+xread", "+zadd", "+zcount", "+zremrangebyscore", "+publish", "+subscribe",
         ]
         _ = await scene.admin.bytes(
-            (["ACL", "SETUSER", "samovar", "resetkeys", "~samovar:*", "resetchannels", "&samovar:poke:*", "-@all"]
+            (["ACL", "SETUSER", "samovar", "resetkeys", "~samovar:*", "resetchannels", "&samovar:*", "-@all"]
                 + rights)
                 .map { Array($0.utf8) })
         let heard = Heard()
