@@ -162,10 +162,15 @@ final class Coherence: Sendable {
     func invalidate(_ scope: Scope) async -> Pipeline.InvalidateAction {
         let scopes = [scope]
         let known = state.withLock { state in state.book.generations(of: scopes).marks[0].number }
-        let shared = await store?.advance(scope, beyond: known)
-        let number = shared ?? max(known + 1, UInt64(max(0, clock.wallNow.milliseconds)))
-        let (count, _) = learn(scope, number)
-        return Pipeline.InvalidateAction(count: count, isShared: store == nil || shared != nil)
+        // Here first: what is gone is counted by who asked for it, and holds whatever the store says.
+        let number = max(known + 1, UInt64(max(0, clock.wallNow.milliseconds)))
+        var count = learn(scope, number).count
+        guard let store else { return Pipeline.InvalidateAction(count: count, isShared: true) }
+        guard let shared = await store.advance(scope, beyond: number) else {
+            return Pipeline.InvalidateAction(count: count, isShared: false)
+        }
+        count += learn(scope, shared).count
+        return Pipeline.InvalidateAction(count: count, isShared: true)
     }
 
     private func learn(_ scope: Scope, _ number: UInt64) -> (count: Int, raisesTo: UInt64?) {

@@ -71,7 +71,7 @@ public final class RedisStore: LeaseStore, CoherentStore {
             primaries,
             make: { line, standing in
                 NewsConnection(
-                    settings: line, channels: [channel, keyName.purges],
+                    settings: line, channels: [channel, keyName.purges, keyName.raises],
                     tracked: [keyName.answers, keyName.generations], loop: group.next(), clock: clock, logger: logger,
                     standing: standing,
                     receive: { name, payload in

@@ -62,10 +62,9 @@ extension RedisStore {
             keys: [names.answer, names.lease, names.mark], [LeaseLimits.markLife.argument])
         let isMarked = await run(call, names, read: { Self.code($0, 0...2) }) != nil
         // Where scripts are not allowed, the answer goes all the same.
-        let plain = isMarked ? [] : [[Array("UNLINK".utf8), names.answer, names.lease]]
-        let replies = await ask(
-            plain + [[Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)]],
-            at: names.answer, isForCaller: false)
+        var commands = [[Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)]]
+        if !isMarked { commands.insert([Array("UNLINK".utf8), names.answer, names.lease], at: 0) }
+        let replies = await ask(commands.map { (names.answer, $0) }, isForCaller: false)
         guard !isMarked else { return true }
         guard let reply = replies?.first else { return false }
         if case .error(let error) = reply { primaries.gates(at: names.answer).refusedForLease(error) }

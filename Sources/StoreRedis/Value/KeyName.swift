@@ -59,6 +59,8 @@ struct KeyName: Sendable {
 
     /// Where all pods are told that an answer was made unusable.
     var purges: [UInt8] { prefix + Array("purged".utf8) }
+    /// Where all pods are told that a scope's generation was raised.
+    var raises: [UInt8] { prefix + Array("raised".utf8) }
 
     /// Where a pod is told that somebody follows an attempt of its.
     func pokes(of pod: PodID) -> [UInt8] {

@@ -160,6 +160,7 @@ struct FollowingTests {
     func unreadable(how: String) async throws {
         let scene = try await LeaseScene()
         let stream = scene.names.stream(attempt(1))
+        _ = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero)
         _ = await scene.alice.publish(scene.key, attempt(1), [chunks(0..<3)])
         let wrong: [UInt8] =
             switch how {
