@@ -43,6 +43,10 @@ public protocol LeaseStore: Store {
     func keepFollowing(_ following: Following) async
     func unfollow(_ following: Following)
 
+    /// Stores an answer that was made without a lease, unless the key was invalidated not long ago: nothing else would
+    /// tell whether it was begun before that.
+    func setUnmarked(_ key: RequestKey, _ answer: Answer) async
+
     /// Makes the answer under the key unusable, and whatever is under way for it.
     func purge(_ key: RequestKey) async -> Bool
 }

@@ -288,7 +288,7 @@ final class LeasedFlight: Sendable {
     /// After a call without a lease: stores it. After another pod's: takes it over into L1.
     private func set() async {
         if let answer = state.withLock({ $0.answer }) {
-            await around.store.set(key, answer)
+            await around.store.setUnmarked(key, answer)
         } else if let stored = await around.store.get(key) {
             around.fill(stored)
         }

@@ -24,7 +24,7 @@ public final class RedisStore: LeaseStore, CoherentStore {
     let publications = Publications()
     let pokes = Pokes()
     let reader: StreamReader
-    let news: NewsConnection
+    let news: Ears
     /// Where what is heard of changes goes; and which scopes are meant by the names of generations.
     let hearing: Hearing
 
@@ -67,15 +67,17 @@ public final class RedisStore: LeaseStore, CoherentStore {
         let hearing = Hearing(keyName: keyName, pod: pod)
         self.hearing = hearing
         let channel = keyName.pokes(of: pod)
-        news = NewsConnection(
-            settings: primaries.lineAnywhere(), channels: [channel, keyName.purges, keyName.raises],
-            // In a cluster each node tells of its own names alone.
-            tracked: primaries.isCluster ? [] : [keyName.answers, keyName.generations],
-            loop: group.next(), clock: clock, logger: logger,
-            standing: { hearing.stands($0) },
-            receive: { name, payload in
-                if name == channel { pokes.poked(payload) } else { hearing.heard(payload, on: name) }
-            })
+        news = Ears(
+            primaries,
+            make: { line, standing in
+                NewsConnection(
+                    settings: line, channels: [channel, keyName.purges],
+                    tracked: [keyName.answers, keyName.generations], loop: group.next(), clock: clock, logger: logger,
+                    standing: standing,
+                    receive: { name, payload in
+                        if name == channel { pokes.poked(payload) } else { hearing.heard(payload, on: name) }
+                    })
+            }, standing: { hearing.stands($0) })
     }
 
     // MARK: Store

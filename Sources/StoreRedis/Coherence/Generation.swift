@@ -18,14 +18,13 @@ enum Generation {
         return number <= UInt64(max(0, wallNow.milliseconds + aheadMax)) ? number : 0
     }
 
-    // KEYS: generation. ARGV: what is known of it, its life (ms), where pods are told, and what. Reply: the new one.
+    // KEYS: generation. ARGV: what is known of it, its life (ms). Reply: the new one.
     // A server that forgot, or a replica that never knew, does not give out a number twice: time goes on.
     static let advance = Script(
         old + """
             local number = math.max(old + 1, now, ARGV[1] + 1)
             local done = redis.pcall('SET', KEYS[1], string.format('%.0f', number), 'PX', ARGV[2])
             if done.err then return done end
-            redis.pcall('PUBLISH', ARGV[3], ARGV[4])
             return number
             """)
 

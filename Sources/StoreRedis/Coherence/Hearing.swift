@@ -58,12 +58,6 @@ final class Hearing: Sendable {
             guard case .bulk(let bytes) = payload, let purge = PurgeText.parse(bytes), purge.pod != pod else { return }
             return tell(.purged(purge.name))
         }
-        if channel == keyName.raises {
-            guard case .bulk(let bytes) = payload, let raise = PurgeText.parse(bytes), raise.pod != pod,
-                let scope = state.withLock({ $0.scopes[raise.name] })
-            else { return }
-            return tell(.generation(scope))
-        }
         switch payload {
         case .null: tell(.allChanged)
         case .array(let elements): changed(elements)

@@ -1,6 +1,6 @@
 import SamovarCore
 
-/// How a pod tells the others that it made an answer unusable, or raised a generation: `<name, 16 hex digits>:<pod, 16 hex digits>`.
+/// How a pod tells the others that it made an answer unusable: `<name, 16 hex digits>:<pod, 16 hex digits>`.
 enum PurgeText {
     static func write(_ name: UInt64, by pod: PodID) -> [UInt8] {
         PodID(name).hexadecimal + [UInt8(ascii: ":")] + pod.hexadecimal

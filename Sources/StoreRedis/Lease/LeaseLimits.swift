@@ -5,6 +5,8 @@ enum LeaseLimits {
     /// How long a lease that nobody renews stays there: garbage collection only. Whether its pod is dead is judged by
     /// the clocks of those who wait.
     static let leaseLife = Duration.seconds(10)
+    /// How long it is known that a key was invalidated: longer than any call that was under way then.
+    static let markLife = Duration.seconds(900)
     /// How long a stream stays after its last entry.
     static let streamLife = Duration.seconds(60)
     /// How many entries a stream keeps, roughly.

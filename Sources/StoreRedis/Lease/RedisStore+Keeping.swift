@@ -58,14 +58,28 @@ extension RedisStore {
     /// rest is done all the same.
     public func purge(_ key: RequestKey) async -> Bool {
         let names = keyName.names(key)
+        let call = LeaseScripts.purge.call(
+            keys: [names.answer, names.lease, names.mark], [LeaseLimits.markLife.argument])
+        let isMarked = await run(call, names, read: { Self.code($0, 0...2) }) != nil
+        // Where scripts are not allowed, the answer goes all the same.
+        let plain = isMarked ? [] : [[Array("UNLINK".utf8), names.answer, names.lease]]
         let replies = await ask(
-            [
-                (names.answer, [Array("UNLINK".utf8), names.answer, names.lease]),
-                (names.answer, [Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)]),
-            ], isForCaller: false)
-        guard let replies else { return false }
-        if case .error(let error) = replies[0] { primaries.gates(at: names.answer).refusedForLease(error) }
-        return Self.code(replies[0], 0...2) != nil
+            plain + [[Array("PUBLISH".utf8), keyName.purges, PurgeText.write(keyName.word(key), by: pod)]],
+            at: names.answer, isForCaller: false)
+        guard !isMarked else { return true }
+        guard let reply = replies?.first else { return false }
+        if case .error(let error) = reply { primaries.gates(at: names.answer).refusedForLease(error) }
+        return Self.code(reply, 0...2) != nil
+    }
+
+    public func setUnmarked(_ key: RequestKey, _ answer: Answer) async {
+        let names = keyName.names(key)
+        // Who may not run scripts leaves no marks either.
+        guard primaries.gates(at: names.answer).leases.breakerState == .closed else { return await set(key, answer) }
+        guard let (value, life) = storable(answer, key) else { return }
+        let call = LeaseScripts.storeUnmarked.call(keys: [names.answer, names.mark], [value, life.argument])
+        guard let (code, _) = await run(call, names, read: { Self.code($0, 0...1) }), code == 1 else { return }
+        counters.written.add(1)
     }
 
     public func release(_ key: RequestKey, by attempt: AttemptID) async {

@@ -63,7 +63,7 @@ extension RedisStore {
             counters.errors.add(1)
             gates.refusedForLease(error)
             return .unavailable
-        case .strange, .hit: return .unavailable
+        case .strange, .over, .hit: return .unavailable
         }
     }
 
@@ -96,7 +96,7 @@ extension RedisStore {
     }
 
     private func call(_ wish: Wish, _ names: RequestNames, _ needed: Duration?) -> ScriptCall {
-        let keys = [names.answer, names.lease, names.takeovers]
+        let keys = [names.answer, names.lease, names.takeovers, names.mark, names.stream(wish.attempt)]
         let arguments = [
             Array(wish.attempt.hexadecimal.utf8), pod.hexadecimal, LeaseLimits.leaseLife.argument,
             needed.map(\.argument) ?? [], StoredValue.head(seal),

@@ -12,6 +12,8 @@ struct TakeReply: Sendable {
         case refused(ServerError)
         /// Somebody has it who writes leases in another way.
         case strange
+        /// This attempt has had its time.
+        case over
     }
 
     let verdict: Verdict
@@ -39,6 +41,7 @@ struct TakeReply: Sendable {
             verdict = .leads(sight)
         case (3, .bulk(let bytes)): verdict = LeaseText.parse(bytes).map(Verdict.follows) ?? .strange
         case (4, .null): verdict = .poisoned
+        case (6, .null): verdict = .over
         case (5, .bulk(let bytes)): verdict = .refused(ServerError(line: bytes))
         default: return nil
         }

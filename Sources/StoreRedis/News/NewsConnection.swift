@@ -94,7 +94,7 @@ final class NewsConnection: Sendable {
         guard state.value.machine.greeted(attempt) else { return }
         state.value.hasTold = false
         standing(isTracking ? .tracking : .refused)
-        if !isTracking, !tracked.isEmpty, !state.value.hasToldRefusal {
+        if !isTracking, !state.value.hasToldRefusal {
             state.value.hasToldRefusal = true
             logger.warning(
                 "redis: does not let us hear of changes (CLIENT TRACKING), L1 serves what it has by its own lifetime")

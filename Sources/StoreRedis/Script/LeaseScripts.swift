@@ -6,9 +6,11 @@ import SamovarCore
 /// not ours: another type counts as nothing there. What refuses a write is handed out, not thrown, so that what was
 /// read before is not lost.
 enum LeaseScripts {
-    // KEYS: answer, lease, takeovers.
+    // KEYS: answer, lease, takeovers, mark of an invalidation, this attempt's stream.
     // ARGV: attempt, pod, life of the lease (ms), fresh life needed (ms; empty: no answer will do), head of an answer.
-    // Reply: code, attempt, answer or nothing, its life left (ms), lease or why it was refused.
+    // Reply: code, attempt, answer or nothing, its life left (ms), lease or why it was refused. Code 6: this attempt has
+    // had its time. A question that was long on its way would bring back a lease that was taken from it, or lead others
+    // to a stream that is over.
     static let acquire = Script(
         text + taking + """
             if lease then return other() end
@@ -74,6 +76,26 @@ enum LeaseScripts {
             local gone = redis.pcall('DEL', KEYS[1])
             if type(gone) == 'table' then return {1, gone.err} end
             return {1, missing}
+            """)
+
+    // KEYS: answer, lease, mark. ARGV: life of the mark (ms). Reply: how much there was.
+    // The mark says that it happened, and whose lease was taken: what was begun before must not be stored after it.
+    static let purge = Script(
+        text + """
+            local lease = text(KEYS[2])
+            local attempt = type(lease) == 'string' and string.sub(lease, 1, 32) or ''
+            redis.pcall('SET', KEYS[3], attempt, 'PX', ARGV[1])
+            return redis.pcall('UNLINK', KEYS[1], KEYS[2])
+            """)
+
+    // KEYS: answer, mark. ARGV: answer, its life (ms). Reply: 0 not stored, 1 stored.
+    // For an answer that was made without a lease: nothing else tells whether it was begun before an invalidation.
+    static let storeUnmarked = Script(
+        text + """
+            if text(KEYS[2]) ~= false then return 0 end
+            local done = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+            if done.err then return done end
+            return 1
             """)
 
     // KEYS: followers. ARGV: pod, how long it follows (ms), the leading pod's channel, attempt.
@@ -146,6 +168,7 @@ enum LeaseScripts {
         local lease = text(KEYS[2])
         if type(lease) == 'table' then return lease end
         local function take()
+            if text(KEYS[4]) == ARGV[1] or redis.pcall('PTTL', KEYS[5]) ~= -2 then return reply(6, false) end
             local taken = ARGV[1] .. ':0:' .. ARGV[2]
             local done = redis.pcall('SET', KEYS[2], taken, 'PX', ARGV[3])
             if done.err then return reply(5, done.err) end

@@ -52,13 +52,13 @@ final class SentinelScout: Scout {
         let silent = Logger(label: "") { _ in SwiftLogNoOpLogHandler() }
         return NewsConnection(
             settings: deployment.line(toSentinel: sentinels[index]), channels: [SentinelWords.channel],
-            tracked: [], loop: group.next(), clock: clock, logger: silent, standing: { _ in },
-            receive: { [self] _, message in
-                guard words.concern(message) else { return }
-                let now = clock.now
-                watch.withLock { $0.heard(from: index, at: now) }
-                wake.now()
-            })
+            tracked: [], loop: group.next(), clock: clock, logger: silent, standing: { _ in }
+        ) { [self] _, message in
+            guard words.concern(message) else { return }
+            let now = clock.now
+            watch.withLock { $0.heard(from: index, at: now) }
+            wake.now()
+        }
     }
 
     /// What has gone wrong in a round.

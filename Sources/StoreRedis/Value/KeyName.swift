@@ -59,8 +59,6 @@ struct KeyName: Sendable {
 
     /// Where all pods are told that an answer was made unusable.
     var purges: [UInt8] { prefix + Array("purged".utf8) }
-    /// Where all pods are told that a scope's generation was raised.
-    var raises: [UInt8] { prefix + Array("raised".utf8) }
 
     /// Where a pod is told that somebody follows an attempt of its.
     func pokes(of pod: PodID) -> [UInt8] {
@@ -78,6 +76,8 @@ struct RequestNames: Sendable {
     var answer: [UInt8] { name("c") }
     /// Who leads.
     var lease: [UInt8] { name("l") }
+    /// That the answer was invalidated, and whose lease was taken with it.
+    var mark: [UInt8] { name("x") }
     /// How often the lease was taken from a pod that seemed dead.
     var takeovers: [UInt8] { name("p") }
 

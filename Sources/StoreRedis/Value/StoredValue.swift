@@ -167,11 +167,14 @@ enum StoredValue {
     ) throws(ValueDamage) -> Answer {
         let flags = bytes[6]
         let numbers = stride(from: 48, to: 104, by: 8).map { bytes.bigEndian(at: $0, as: Int64.self) }
-        guard bytes[5] <= 1, flags <= 3, bytes[7] <= Generations.markCountMax,
-            bytes[(112 + 16 * Int(bytes[7]))..<headerSize].allSatisfy({ $0 == 0 }), numbers.allSatisfy({ $0 >= 0 }),
+        guard bytes[5] <= 1, flags <= 3, bytes[7] <= Generations.markCountMax, numbers.allSatisfy({ $0 >= 0 }),
             numbers[4] <= rawByteCountMax, let model = String(validating: model, as: UTF8.self)
         else { throw .malformed }
         let hasUsage = flags & 2 != 0
+        // What is not there is written as zeros, and as nothing else.
+        guard hasUsage || numbers[5...6].allSatisfy({ $0 == 0 }),
+            bytes[(112 + 16 * Int(bytes[7]))..<headerSize].allSatisfy({ $0 == 0 })
+        else { throw .malformed }
         let marks = (0..<Int(bytes[7])).map { index in
             Generations.Mark(
                 scope: bytes.bigEndian(at: 112 + 16 * index, as: UInt64.self),

@@ -19,6 +19,7 @@ final class SimFleet: Sendable {
     struct State {
         var values: [RequestKey: (Answer, Instant)] = [:]
         var leases: [RequestKey: LeaseSight] = [:]
+        var marked: Set<RequestKey> = []
         var streams: [AttemptID: [PublishedEntry]] = [:]
         var interested: [AttemptID: Int] = [:]
         var pokes: [AttemptID: @Sendable () -> Void] = [:]
@@ -111,6 +112,13 @@ final class SimLeaseStore: LeaseStore, CoherentStore {
         fleet.tell(.changed([name(of: key)]))
     }
 
+    func setUnmarked(_ key: RequestKey, _ answer: Answer) async {
+        let now = fleet.clock.now
+        _ = await ask { state in
+            if !state.marked.contains(key) { state.values[key] = (answer, now) }
+        }
+    }
+
     func remove(_ key: RequestKey) async {
         _ = await ask { $0.values[key] = nil }
         fleet.tell(.changed([name(of: key)]))
@@ -121,6 +129,7 @@ final class SimLeaseStore: LeaseStore, CoherentStore {
             await ask { state in
                 state.values[key] = nil
                 state.leases[key] = nil
+                state.marked.insert(key)
                 return true
             } ?? false
         fleet.tell(.purged(name(of: key)), except: pod)

@@ -35,10 +35,7 @@ private func read(_ bytes: [UInt8]) throws(BrokenPromise) {
     guard let answer = try? StoredValue.decode(bytes, for: key) else { return }
     let isOthers = try? StoredValue.decode(bytes, for: Sample.key(8))
     try promise(isOthers == nil, "another key is answered")
-    // What stands where usage would is not looked at where there is none.
-    if answer.usage != nil || bytes[88..<104].allSatisfy({ $0 == 0 }) {
-        try promise(StoredValue.encode(answer, for: key) == bytes, "an answer is written otherwise than it was")
-    }
+    try promise(StoredValue.encode(answer, for: key) == bytes, "an answer is written otherwise than it was")
     try promise(StoredValue.size(of: answer) >= bytes.count, "an answer is larger than it is said to be")
     for wallNow in [Int64.min, 0, 1_700_000_000_000, .max] {
         let remaining = answer.remaining(at: WallTime(milliseconds: wallNow))

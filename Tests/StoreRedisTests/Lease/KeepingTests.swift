@@ -161,6 +161,38 @@ struct KeepingTests {
         #expect(commit == .lost && renewed == .lost)
     }
 
+    @Test("what was begun without a lease before a purge is not stored after it, and is elsewhere")
+    func unmarked() async throws {
+        let scene = try await LeaseScene()
+        await scene.alice.setUnmarked(scene.key, scene.answer(1))
+        let before = await scene.bob.get(scene.key)
+        _ = await scene.bob.purge(scene.key)
+        await scene.alice.setUnmarked(scene.key, scene.answer(2))
+        let after = await scene.bob.get(scene.key)
+        // By hand, and under a lease that was had after it, is another matter.
+        _ = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero)
+        let commit = await scene.alice.commit(scene.key, for: attempt(1), scene.answer(3), end: nil)
+        let later = await scene.bob.get(scene.key)
+        await scene.end()
+        #expect(before != nil && after == nil)
+        #expect(commit == .stored && later != nil)
+    }
+
+    @Test("a question that was long on its way takes no lease that was purged, nor one whose stream is over")
+    func hadItsTime() async throws {
+        let scene = try await LeaseScene()
+        _ = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero)
+        _ = await scene.bob.purge(scene.key)
+        let purged = await scene.alice.acquire(scene.key, for: attempt(1), needed: .zero)
+        let other = await scene.bob.acquire(scene.key, for: attempt(2), needed: .zero)
+        _ = await scene.bob.publish(scene.key, attempt(2), [.failed(.cut, isRetryable: true)])
+        await scene.bob.abort(scene.key, for: attempt(2), nil)
+        let over = await scene.bob.acquire(scene.key, for: attempt(2), needed: .zero)
+        let next = await scene.bob.acquire(scene.key, for: attempt(3), needed: .zero)
+        await scene.end()
+        #expect([purged, other, over, next].map(\.word) == ["unavailable", "leads", "unavailable", "leads"])
+    }
+
     @Test("whoever goes away, a lease is taken and given back: a cancelled task leads, commits and aborts")
     func cancelled() async throws {
         let scene = try await LeaseScene()

@@ -46,22 +46,26 @@ struct TopologyTLSTests {
 
     @Test("the nodes of a cluster that were found are spoken to over TLS, with our certificate, as is the first one")
     func cluster() async throws {
-        let port = try ClusterFleet.port()
-        let fleet = try await ClusterFleet(
-            primaryCount: 1, arguments: options(port: port).flatMap { ["--\($0.name)", $0.value] })
-        let isRight = try await roundTrip(settings("rediss+cluster://localhost:\(port)"))
+        let fleet = try await ClusterFleet(primaryCount: 1) { port in
+            options(port: port).flatMap { ["--\($0.name)", $0.value] }
+        }
+        let isRight = try await roundTrip(settings("rediss+cluster://localhost:\(fleet.otherPort)"))
         fleet.stop()
         #expect(isRight)
     }
 
     @Test("sentinels, and the primary that they name, are spoken to over TLS, with our certificate")
     func sentinel() async throws {
-        let (port, sentinelPort) = (try freePort(), try freePort())
-        let server = try RedisServer(
-            arguments: options(port: port).dropLast().flatMap { ["--\($0.name)", $0.value] })
-        let sentinel = try SentinelProcess(
-            port: 0, watching: port, quorum: 1,
-            lines: options(port: sentinelPort).dropLast().map { "\($0.name) \($0.value)" })
+        let (server, port) = try onFreePorts {
+            let port = try freePort()
+            let arguments = options(port: port).dropLast().flatMap { ["--\($0.name)", $0.value] }
+            return (try RedisServer(arguments: arguments), port)
+        }
+        let (sentinel, sentinelPort) = try onFreePorts {
+            let sentinelPort = try freePort()
+            let lines = options(port: sentinelPort).dropLast().map { "\($0.name) \($0.value)" }
+            return (try SentinelProcess(port: 0, watching: port, quorum: 1, lines: lines), sentinelPort)
+        }
         let isRight = try await roundTrip(settings("rediss+sentinel://localhost:\(sentinelPort)/main"))
         sentinel.kill()
         server.kill()

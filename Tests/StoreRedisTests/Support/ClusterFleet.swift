@@ -18,24 +18,23 @@ final class ClusterFleet: Sendable {
     /// Belongs to the cluster, and keeps no slot.
     let spare: Node?
 
+    /// A port that belongs to the only node too, for what its arguments want one for.
+    let otherPort: Int
+
     init(
         primaryCount: Int = 3, hasReplicas: Bool = false, hasSpare: Bool = false, ports: [Int]? = nil,
-        arguments: [String] = []
+        arguments: (_ otherPort: Int) -> [String] = { _ in [] }
     ) async throws {
         let count = primaryCount * (hasReplicas ? 2 : 1) + (hasSpare ? 1 : 0)
-        let plan = try (0..<count).map { (Self.identifier($0), try ports?[$0] ?? Self.port(), $0) }
-        let nodes = try plan.map { identifier, port, _ in
-            let directory = try TemporaryDirectory()
-            try write(Self.file(plan, primaryCount, hasReplicas, own: identifier), to: "\(directory.path)/nodes.conf")
-            return Node(
-                identifier: identifier,
-                server: try RedisServer(
-                    port: port, directory: directory,
-                    arguments: [
-                        "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-                        "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no",
-                        "--repl-diskless-sync-delay", "0",
-                    ] + arguments))
+        let nodes: [Node]
+        (nodes, otherPort) = try onFreePorts {
+            let otherPort = try Self.port()
+            let plan = try (0..<count).map { (Self.identifier($0), try ports?[$0] ?? Self.port(), $0) }
+            let nodes = try plan.map { identifier, port, _ in
+                let file = Self.file(plan, primaryCount, hasReplicas, own: identifier)
+                return Node(identifier: identifier, server: try Self.server(port, file, arguments(otherPort)))
+            }
+            return (nodes, otherPort)
         }
         primaries = Array(nodes[..<primaryCount])
         replicas = hasReplicas ? Array(nodes[primaryCount..<2 * primaryCount]) : []
@@ -53,6 +52,17 @@ final class ClusterFleet: Sendable {
             try await until { !(await admin.text("CLUSTER", "NODES").contains("disconnected")) }
             await admin.shutdown()
         }
+    }
+
+    private static func server(_ port: Int, _ file: String, _ arguments: [String]) throws -> RedisServer {
+        let directory = try TemporaryDirectory()
+        try write(file, to: "\(directory.path)/nodes.conf")
+        return try RedisServer(
+            port: port, directory: directory,
+            arguments: [
+                "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000",
+                "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
+            ] + arguments)
     }
 
     private static func identifier(_ number: Int) -> String {

@@ -5,6 +5,14 @@ func until(_ condition: () async throws -> Bool) async throws {
     while !(try await condition()) { try await Task.sleep(for: .milliseconds(10)) }
 }
 
+/// Starts something on ports that were free a moment ago. They may be taken by now: then it is tried again, on others.
+func onFreePorts<Value>(_ start: () throws -> Value) throws -> Value {
+    for _ in 0..<9 {
+        if let started = try? start() { return started }
+    }
+    return try start()
+}
+
 extension Admin {
     /// The reply as text, of a bulk or a status.
     func text(_ words: String...) async -> String {

@@ -18,8 +18,11 @@ final class SentinelFleet: Sendable {
         // One that has no data yet would be a poor successor.
         try await until { await admin.text("INFO", "replication").contains("master_link_status:up") }
         await admin.shutdown()
-        let ports = try sentinelPorts ?? (0..<3).map { _ in try freePort() }
-        sentinels = try ports.map { try SentinelProcess(port: $0, watching: primary.port) }
+        sentinels = try (0..<3).map { number in
+            try onFreePorts {
+                try SentinelProcess(port: try sentinelPorts?[number] ?? freePort(), watching: primary.port)
+            }
+        }
         // Sentinels can agree on a failover once they know the replica and each other.
         for sentinel in sentinels {
             let admin = try await Admin(sentinel.url)
