@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from benchlib.figures import Report
+from benchlib.herd import KINDS, TOKENS, Kind, Seen
 from benchlib.load import Exchange, Load
 from benchlib.prompts import Prompt
 from benchlib.servers import Bench, Server
@@ -17,48 +17,22 @@ from .options import Options
 
 SUMMARY = "identical callers at once at several pods: upstream calls, and how late the followers' answers are"
 
-_TOKENS = 30
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """In which form is asked, and how the provider behaves meanwhile."""
-
-    name: str
-    stream: bool
-    settings: dict[str, object]
-
-
-_KINDS = (
-    Kind("plain", False, {"json_ms": 2000, "first_token_ms": 0, "token_ms": 0}),
-    Kind("streamed", True, {"json_ms": None, "first_token_ms": 500, "token_ms": 50}),
-)
-
-
-@dataclasses.dataclass
-class Seen:
-    """Round by round, in ms."""
-
-    calls: list[float] = dataclasses.field(default_factory=list)
-    last_answer: list[float] = dataclasses.field(default_factory=list)
-    first_token: list[float] = dataclasses.field(default_factory=list)
-
 
 def run(bench: Bench, options: Options) -> Report:
     callers, pods = options.callers, options.pods
     report = Report(
         "herd",
         f"{callers} identical callers at once at each of {pods} pods on one Redis; plain: an answer after 2 s; "
-        f"streamed: first token after 0.5 s, then {_TOKENS} x 50 ms; {options.rounds} rounds",
+        f"streamed: first token after 0.5 s, then {TOKENS} x 50 ms; {options.rounds} rounds",
     )
     load = Load(bench.folder)
-    provider = bench.provider("--tokens", str(_TOKENS))
+    provider = bench.provider("--tokens", str(TOKENS))
     redis = bench.redis()
     settings = {"LIMITS__CONNECTIONS_MAX": "8192", "LIMITS__FLIGHT_FOLLOWERS_MAX": "10000"}
     sidecars = [bench.sidecar(provider, redis, **settings) for _ in range(pods)]
     rivals, report.notes = bench.rivals(lambda: bench.varnish(provider))
     verified = 0
-    for kind in _KINDS:
+    for kind in KINDS:
         provider.get_json("/control", kind.settings)
         fleet, remote, varnish = Seen(), Seen(), Seen()
         for round in range(options.rounds):
@@ -73,7 +47,7 @@ def run(bench: Bench, options: Options) -> Report:
 
 
 def _prompt(kind: Kind, name: str) -> Prompt:
-    return Prompt(f"{secrets.token_hex(4)} {kind.name} {name}", kind.stream, _TOKENS)
+    return Prompt(f"{secrets.token_hex(4)} {kind.name} {name}", kind.stream, TOKENS)
 
 
 def _one_herd(

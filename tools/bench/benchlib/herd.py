@@ -14,7 +14,7 @@ from .servers import Bench, Server
 SUMMARY = "500 identical callers at once: upstream calls and lateness, against Varnish and nginx"
 
 _CALLERS = 500
-_TOKENS = 30
+TOKENS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Kind:
     settings: dict[str, object]
 
 
-_KINDS = (
+KINDS = (
     Kind("plain", False, {"json_ms": 2000, "first_token_ms": 0, "token_ms": 0}),
     Kind("streamed", True, {"json_ms": None, "first_token_ms": 500, "token_ms": 50}),
 )
@@ -34,7 +34,7 @@ _KINDS = (
 
 @dataclasses.dataclass
 class Seen:
-    """Of one server, round by round. Lateness is against a lone direct call of the same round, in ms."""
+    """Of one server, round by round; times in ms, from a beginning that whoever measures says."""
 
     calls: list[float] = dataclasses.field(default_factory=list)
     last_answer: list[float] = dataclasses.field(default_factory=list)
@@ -46,21 +46,21 @@ def measure(bench: Bench, options: Options) -> Report:
     report = Report(
         "herd",
         f"{_CALLERS} identical callers at once; plain: an answer after 2 s; streamed: first token after 0.5 s, then "
-        f"{_TOKENS} x 50 ms; {rounds} rounds; lateness is against a lone direct call of the same round",
+        f"{TOKENS} x 50 ms; {rounds} rounds; lateness is against a lone direct call of the same round",
     )
     with bench.apart() as apart:
         load = Load(apart.folder)
-        provider = apart.provider("--tokens", str(_TOKENS))
+        provider = apart.provider("--tokens", str(TOKENS))
         rivals, report.notes = apart.rivals(lambda: apart.varnish(provider), lambda: apart.nginx(provider))
         servers = [apart.sidecar(provider), *rivals]
-        for kind in _KINDS:
+        for kind in KINDS:
             provider.get_json("/control", kind.settings)
             seen: dict[str, Seen] = defaultdict(Seen)
             for round in range(rounds):
                 turn = round % len(servers)
-                direct = _ask_once(load, provider, Prompt(f"herd {kind.name} {round}", kind.stream, _TOKENS))
+                direct = _ask_once(load, provider, Prompt(f"herd {kind.name} {round}", kind.stream, TOKENS))
                 for server in servers[turn:] + servers[:turn]:
-                    prompt = Prompt(f"herd {kind.name} {round} {server.name}", kind.stream, _TOKENS)
+                    prompt = Prompt(f"herd {kind.name} {round} {server.name}", kind.stream, TOKENS)
                     _one_herd(load, provider, server, prompt, direct, seen[server.name])
             _report(report, kind, seen)
     return report
