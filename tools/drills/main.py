@@ -17,11 +17,11 @@ from benchlib.process import Failed
 from benchlib.prompts import WrongAnswer
 from benchlib.servers import Bench
 
-from . import herd, options, redis
+from . import herd, l2, options, redis
 from .options import Options
 
-_DRILLS: dict[str, Callable[[Bench, Options], Report]] = {"herd": herd.run, "redis": redis.run}
-_SUMMARIES = {"herd": herd.SUMMARY, "redis": redis.SUMMARY}
+_DRILLS: dict[str, Callable[[Bench, Options], Report]] = {"herd": herd.run, "redis": redis.run, "l2": l2.run}
+_SUMMARIES = {"herd": herd.SUMMARY, "redis": redis.SUMMARY, "l2": l2.SUMMARY}
 
 
 def main(arguments: Sequence[str]) -> int:

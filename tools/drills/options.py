@@ -52,7 +52,7 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
     parser.add_argument("name", metavar="DRILL", choices=list(drills), help=", ".join(drills))
     parser.add_argument("--pods", type=int, default=2, metavar="N", help="herd: sidecars on one Redis (default: 2)")
     parser.add_argument("--callers", type=int, default=250, metavar="N", help="herd: callers at each (default: 250)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="herd: rounds of each kind (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="herd, l2: rounds of each kind (default: 5)")
     parser.add_argument("--healthy", type=float, default=60, metavar="S", help="redis: seconds before (default: 60)")
     parser.add_argument("--frozen", type=float, default=90, metavar="S", help="redis: seconds frozen (default: 90)")
     parser.add_argument("--back", type=float, default=20, metavar="S", help="redis: seconds after (default: 20)")
