@@ -35,7 +35,7 @@ extension RealProcesses {
             let before = try Sidecar(settings)
             let first = try before.ask(chat)
             // The answer goes to Redis after it has gone to the caller.
-            #expect(try eventually { try redis.keyCount() == 1 })
+            #expect(try eventually { try redis.answerCount() == 1 })
             before.process.kill()
 
             let after = try Sidecar(settings)
@@ -58,7 +58,7 @@ extension RealProcesses {
             }
             let before = try Sidecar(settings)
             _ = try before.ask(Chat("remember me", stream: true))
-            #expect(try eventually { try redis.keyCount() == 1 })
+            #expect(try eventually { try redis.answerCount() == 1 })
             before.process.kill()
 
             let reply = try Sidecar(settings).ask(Chat("remember me"))

@@ -62,7 +62,7 @@ extension RealProcesses {
             let redis = try Redis()
             let scene = try Scene { $0.redis = ["url": redis.url, "timeout": "5s"] }
             _ = try scene.ask(Chat("canary-prompt"), "Authorization: Bearer sk-canary")
-            #expect(try eventually { try redis.keyCount() == 1 })
+            #expect(try eventually { try redis.answerCount() == 1 })
 
             let names = try redis.command("KEYS", "*")
 
