@@ -39,6 +39,8 @@ extension RealProcesses {
             before.process.kill()
 
             let after = try Sidecar(settings)
+            // What came before changes are heard of is looked up once more.
+            #expect(try eventually { try after.metric("samovar_redis_tracking_state") == 1 })
             let second = try after.ask(chat)
             let third = try after.ask(chat)
 
