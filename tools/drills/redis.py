@@ -52,7 +52,9 @@ def run(bench: Bench, options: Options) -> Report:
     provider.get_json("/control", {"json_ms": 5, "first_token_ms": 0, "token_ms": 0})
     port = free_port()
     with Redis(bench, port) as redis:
-        sidecar = bench.sidecar(provider, **{"REDIS__URL": f"redis://127.0.0.1:{port}/0"})
+        # As much memory as the healthy phase fills: what grows after it is not the cache.
+        settings = {"REDIS__URL": f"redis://127.0.0.1:{port}/0", "CACHE__L1_SIZE_MAX": "16MiB"}
+        sidecar = bench.sidecar(provider, **settings)
         prompts = [Prompt(f"hit {number}", tokens=_TOKENS) for number in range(_HIT_KEYS)]
         load.ask(sidecar.port, prompts, _CONNECTIONS)
         _wait_for_redis(sidecar, load, 10)
