@@ -29,15 +29,18 @@ extension RealProcesses {
         }
 
         /// Chunks of kilobytes, without end.
-        private func torrent(_ limits: [String: String]) throws -> Scene {
-            try Scene("--endless") { $0.limits = ["stream_size_max": "512MiB"].merging(limits) { $1 } }
+        /// - Parameter pause: between chunks, in ms: so that whoever reads keeps up on a busy machine too.
+        private func torrent(_ limits: [String: String], pause: Int = 0) throws -> Scene {
+            try Scene("--endless", "--token-ms", "\(pause)") {
+                $0.limits = ["stream_size_max": "512MiB"].merging(limits) { $1 }
+            }
         }
 
         private let torrentChat = Chat("torrent", stream: true, extra: ["\"logprobs\":true", "\"top_logprobs\":20"])
 
         @Test("a reader that stops is cut, and the others read on")
         func stoppedReader() throws {
-            let scene = try torrent(["write_timeout": "1s"])
+            let scene = try torrent(["write_timeout": "1s"], pause: 1)
             let stopped = try scene.sidecar.connect(receiveBuffer: 4_096)
             stopped.send(RawRequest.post(body: torrentChat.body))
             let reader = try scene.sidecar.connect()
