@@ -49,6 +49,7 @@ final class Provider: Sendable {
         var calls: Int { json["calls"].int ?? -1 }
         var cancelled: Int { json["cancelled"].int ?? -1 }
         var concurrent: Int { json["concurrent"].int ?? -1 }
+        var concurrentMax: Int { json["concurrent_max"].int ?? -1 }
         var streams: Int { json["streams"].int ?? -1 }
         var lastBody: String { json["last_body"].string ?? "" }
         var headersSeen: Set<String> { Set(json["headers_seen"].elements.compactMap(\.string)) }

@@ -271,7 +271,7 @@ struct ClusterTests {
 
     @Test("a store that starts before its cluster goes on without it, says so once, and joins it when it is there")
     func absent() async throws {
-        let ports = try (0..<2).map { _ in try ClusterFleet.port() }
+        let ports = try (0..<2).map { _ in try freePort() }
         let store = try RedisStore.forTest(.patient("redis+cluster://127.0.0.1:\(ports[1])"), clock: clock, log: log)
         await log.wait(for: "redis: no primary found yet")
         while store.status().breakerState == .closed { _ = await store.get(Sample.key(1)) }

@@ -28,8 +28,8 @@ final class ClusterFleet: Sendable {
         let count = primaryCount * (hasReplicas ? 2 : 1) + (hasSpare ? 1 : 0)
         let nodes: [Node]
         (nodes, otherPort) = try onFreePorts {
-            let otherPort = try Self.port()
-            let plan = try (0..<count).map { (Self.identifier($0), try ports?[$0] ?? Self.port(), $0) }
+            let otherPort = try freePort()
+            let plan = try (0..<count).map { (Self.identifier($0), try ports?[$0] ?? freePort(), $0) }
             let nodes = try plan.map { identifier, port, _ in
                 let file = Self.file(plan, primaryCount, hasReplicas, own: identifier)
                 return Node(identifier: identifier, server: try Self.server(port, file, arguments(otherPort)))
@@ -67,29 +67,6 @@ final class ClusterFleet: Sendable {
 
     private static func identifier(_ number: Int) -> String {
         String(repeating: "\(String(number, radix: 16))", count: 40)
-    }
-
-    /// A port that is free, and so is the one on which nodes speak with each other.
-    static func port() throws -> Int {
-        for _ in 0..<100 {
-            let port = try freePort()
-            if port < 55_000, isFree(port + 10_000) { return port }
-        }
-        throw ProcessError.noPort
-    }
-
-    private static func isFree(_ port: Int) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        address.sin_port = UInt16(port).bigEndian
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
     }
 
     /// What a node remembers of the others.

@@ -99,22 +99,39 @@ func installed(_ name: String) -> String? {
     ["/usr/bin/", "/usr/local/bin/", "/bin/"].map { $0 + name }.first { access($0, X_OK) == 0 }
 }
 
-/// A port that was free a moment ago.
+/// A port on which nobody listens, given to nobody else in this process.
+///
+/// A server cannot be told to take any port and say which. One that the kernel picks (bind 0) was of no use: whoever
+/// lost a server goes on connecting to where it was, and would find that of another test there, or, where nobody
+/// listens, in the end itself, as the kernel gives the same ports to those who connect. Hence each port once, and below
+/// `ip_local_port_range`; so is the one on which nodes of a cluster speak with each other, 10,000 above.
 func freePort() throws -> Int {
+    for _ in 0..<portRange.count {
+        let port = nextPort.withLock { next in
+            defer { next = next + 1 < portRange.upperBound ? next + 1 : portRange.lowerBound }
+            return next
+        }
+        if isFree(port), isFree(port + 10_000) { return port }
+    }
+    throw ProcessError.noPort
+}
+
+private let portRange = 11_000..<22_000
+/// Elsewhere in each process, so that two that run side by side seldom try the same.
+private let nextPort = Lock(portRange.lowerBound + Int(getpid()) &* 211 % portRange.count)
+
+private func isFree(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let port: Int? = withUnsafeMutablePointer(to: &address) { pointer in
+    address.sin_port = UInt16(port).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-            guard bind(descriptor, generic, size) == 0, getsockname(descriptor, generic, &size) == 0 else { return nil }
-            return Int(pointer.pointee.sin_port.bigEndian)
+            bind(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
     }
-    guard let port else { throw ProcessError.noPort }
-    return port
 }
 
 /// A directory of its own, removed with it.
