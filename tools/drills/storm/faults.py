@@ -11,7 +11,7 @@ from . import goals
 from .fronts import best_sidecar
 from .plan import Arrival, Library, Plan, instants, zipf
 from .provider import Provider
-from .run import Cue, Run, carry_out
+from .runs import Cue, Run, carry_out
 from .setting import Found, Setting, milliseconds, say
 from .watch import between
 

@@ -11,7 +11,7 @@ from . import goals
 from .fronts import Front, fronts
 from .plan import Arrival, Plan, instants, zipf
 from .provider import ANSWER_MS, CAPACITY_BURST, CAPACITY_PER_SECOND, CONCURRENT_MAX
-from .run import Run, carry_out
+from .runs import Run, carry_out
 from .setting import Found, Setting, milliseconds, say
 
 SUMMARY = "50 to 3,000 r/s within 20 s, every front cold"

@@ -10,7 +10,7 @@ from benchlib.figures import percentile
 
 from .load import Outcome
 from .plot import Plot, Point, Series
-from .run import Run
+from .runs import Run
 from .watch import Sight
 
 # In the order in which they are stacked: what it is called, its colour, and whether an outcome is one.

@@ -16,7 +16,7 @@ from .fronts import Ground
 from .load import OpenLoop
 from .plan import Library, library
 from .provider import Provider, lighter
-from .run import Run
+from .runs import Run
 
 
 @dataclasses.dataclass(frozen=True)

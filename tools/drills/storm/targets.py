@@ -8,7 +8,7 @@ from . import goals, ramp
 from .fronts import best_sidecar
 from .load import Outcome
 from .plan import Arrival, Plan, Question, instants, zipf
-from .run import Cue, Run, carry_out
+from .runs import Cue, Run, carry_out
 from .setting import Found, Setting, milliseconds, say
 
 SUMMARY = "3,000 r/s on what the ramp left, with an outage in the middle; direct beside it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import goals
 from .fronts import best_sidecar
 from .plan import Arrival, Plan, instants
-from .run import Run, carry_out
+from .runs import Run, carry_out
 from .setting import Found, Setting, milliseconds, say
 
 SUMMARY = "one flooding tenant of twenty: the others' success and p99, with it and without"
