@@ -91,13 +91,13 @@ class Bench:
         return Server("sidecar", _port(ready["http"]), process, admin=ready["admin"])
 
     def refusal(self, configuration: str) -> str:
-        """What `samovar config check` has against a configuration, in one line; nothing, when it takes it."""
+        """What `samovar config check` has against a configuration, a finding a line; nothing, when it takes it."""
         folder = self._own_folder("check")
         config = folder / "samovar.yaml"
         config.write_text(configuration)
         done = subprocess.run([self._samovar, "config", "check", "--config", config], capture_output=True, text=True)
-        words = (done.stderr or done.stdout).replace(f"{config}:", "").removeprefix("Error: ")
-        return "; ".join(words.split("\n")).strip("; ") if done.returncode else ""
+        words = (done.stderr or done.stdout).removeprefix("Error: ").replace(f"{config}:", "line ").strip()
+        return words if done.returncode else ""
 
     def redis(self, core: int | None = None) -> Server:
         folder, port = self._own_folder("redis"), free_port()

@@ -10,7 +10,7 @@ from benchlib.figures import percentile
 from . import goals
 from .fronts import best_sidecar
 from .plan import Arrival, Library, Plan, instants, zipf
-from .provider import Provider
+from .provider import ANSWER_MS, Provider
 from .runs import Cue, Run, carry_out
 from .setting import Found, Setting, milliseconds, say
 from .watch import between
@@ -59,7 +59,6 @@ def run(name: str, setting: Setting) -> Found:
     say(f"{name}: {fault.title}")
     with setting.bench.apart() as bench:
         provider, ground = setting.ground(bench)
-        # With its last digit in ms: the ttl takes one number and one unit.
         server = best_sidecar(ground, found.figures.note, _DEADLINES, ttl=f"{ttl * 1e3:.0f}ms", stale_ttl="1h")
         draw, prompts = setting.draw(name), setting.library()
         known = prompts.take(_KNOWN_KEYS, fault.stream)
@@ -73,7 +72,8 @@ def run(name: str, setting: Setting) -> Found:
         cues = [Cue(healthy, lambda: fault.begin(provider)), Cue(healthy + broken, heal)]
         seen = carry_out(fault.title, plan, setting.load, provider, server, cues=cues)
         seen = found.keep(dataclasses.replace(seen, fault=(healthy, healthy + broken)))
-    _report(found, seen, healthy, healthy + broken)
+    # What was under way when it began is hit by it too.
+    _report(found, seen, healthy - 1.5 * ANSWER_MS / 1e3, healthy + broken)
     return found
 
 
@@ -101,14 +101,13 @@ def _report(found: Found, run: Run, begins: float, ends: float) -> None:
             ))  # fmt: skip
     during = run.tally(None, begins, ends)
     calls = between(*run.at_cues)
-    figures = found.figures
-    figures.add("during: known keys answered, fresh or stale", [run.tally("known", begins, ends).success], "%",
+    found.judge([run], "during: known keys answered, fresh or stale", [run.tally("known", begins, ends).success], "%",
                 at_least=goals.KNOWN_PERCENT_MIN)  # fmt: skip
-    figures.add("during: upstream calls a request that nothing fresh answers",
+    found.judge([run], "during: upstream calls a request that nothing fresh answers",
                 [calls.calls / max(1, during.not_fresh())], at_most=goals.AMPLIFICATION_MAX)  # fmt: skip
-    figures.add("during: upstream calls a request", [calls.calls / during.offered])
-    figures.add("wrong answers", [run.tally().kinds["wrong"]], at_most=goals.WRONG_MAX)
-    figures.add("normal again after the recovery, without an operator", [_back_after(run, begins, ends)], "s",
+    found.judge([run], "during: upstream calls a request", [calls.calls / during.offered])
+    found.judge([run], "wrong answers", [run.tally().kinds["wrong"]], at_most=goals.WRONG_MAX)
+    found.judge([run], "normal again after the recovery, without an operator", [_back_after(run, begins, ends)], "s",
                 at_most=goals.BACK_SECONDS_MAX)  # fmt: skip
 
 

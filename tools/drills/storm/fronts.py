@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
 
 from benchlib.load import Missing
@@ -111,7 +112,7 @@ def sidecar(ground: Ground, layer: Layer, **cache: str) -> Server:
         del configuration["admission"]
         refusal = ground.bench.refusal(json.dumps(configuration, indent=1))
     if refusal:
-        raise Missing(refusal)
+        raise Missing(f"samovar config check says: {_shortened(refusal)}")
     return ground.bench.sidecar(configuration=json.dumps(configuration, indent=1), core=ground.core)
 
 
@@ -122,6 +123,12 @@ def best_sidecar(ground: Ground, note: Callable[[str], None], route: Mapping[str
     except Missing as reason:
         note(f"not everything is on, only cache and coalescing: {reason}")
         return sidecar(ground, dataclasses.replace(CACHE_ALONE, route=route), **cache)
+
+
+def _shortened(refusal: str) -> str:
+    """Without where in the file, and without all that is known instead."""
+    findings = (re.sub(r"^line \d+: ", "", line).partition(";")[0] for line in refusal.splitlines())
+    return "; ".join(findings)
 
 
 def _sidecar(layer: Layer) -> Callable[[Ground], Server]:

@@ -36,8 +36,8 @@ enum { VERDICT_NONE, VERDICT_PRIMARY, VERDICT_LIGHTER, VERDICT_FIXED, VERDICT_CU
 typedef struct {
     uint64_t due, sent, first, ended;
     uint16_t status, retry_after;
-    uint8_t end, verdict;
-    char label[14], code[20];
+    uint8_t end, verdict; /* of the two lists above */
+    char label[14], code[20], step[22];
 } Outcome;
 
 typedef struct { char *bytes; size_t size; } Blob;
@@ -237,6 +237,7 @@ static int is_answered(Connection *connection) {
     Outcome *outcome = &outcomes[connection->arrival];
     outcome->status = (uint16_t)atoi(answer + 9);
     header(answer, head_end, "x-cache", outcome->label, sizeof outcome->label);
+    header(answer, head_end, "x-samovar-step", outcome->step, sizeof outcome->step);
     if (header(answer, head_end, "retry-after", value, sizeof value)) {
         long seconds = atol(value);
         outcome->retry_after = seconds < 0 ? 0 : seconds > 65535 ? 65535 : (uint16_t)seconds;
@@ -315,7 +316,8 @@ static Connection *connect_anew(void) {
     connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (connection->descriptor < 0) fail("no socket");
     setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!connect(connection->descriptor, (struct sockaddr *)&address, sizeof address)) connection->connected = 1;
+    /* Whether there is one is found out when it is written to. */
+    if (connect(connection->descriptor, (struct sockaddr *)&address, sizeof address)) errno = 0;
     watch(connection, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
     return connection;
 }
@@ -350,6 +352,7 @@ static void push(Connection *connection) {
         ssize_t count = send(connection->descriptor, request.bytes + connection->sent, request.size - connection->sent,
                              MSG_NOSIGNAL);
         if (count < 0) return;
+        connection->connected = 1;
         connection->sent += (size_t)count;
     }
     watch(connection, EPOLLIN, EPOLL_CTL_MOD);
@@ -380,10 +383,7 @@ static void receive(Connection *connection) {
 
 static void handle(Connection *connection, uint32_t events) {
     if (connection->descriptor < 0) return;
-    if (events & EPOLLOUT && connection->arrival != UINT32_MAX && !(events & (EPOLLERR | EPOLLHUP))) {
-        connection->connected = 1;
-        push(connection);
-    }
+    if (events & EPOLLOUT && connection->arrival != UINT32_MAX && !(events & (EPOLLERR | EPOLLHUP))) push(connection);
     if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) receive(connection);
 }
 

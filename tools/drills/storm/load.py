@@ -19,7 +19,7 @@ from .plan import Arrival, Plan
 FIXED_ANSWER = "We are very busy at the moment. Please ask again in a minute."
 GIVE_UP_SECONDS = 10.0
 
-_RECORD = struct.Struct("<QQQQHHBB14s20s")
+_RECORD = struct.Struct("<QQQQHHBB14s20s22s2x")
 
 
 class Ending(enum.IntEnum):
@@ -42,8 +42,8 @@ class Verdict(enum.IntEnum):
     WRONG = 5
 
 
-# What may be said of an answer that is not the primary's.
-_DEGRADED = ("FALLBACK", "FIXED")
+# How an answer says that it is not the primary's, in X-Cache or X-Samovar-Step.
+_DEGRADED_LABEL, _DEGRADED_STEPS = "FALLBACK", ("fallback", "fixed_answer")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,9 +58,10 @@ class Outcome:
     retry_after: int
     ending: Ending
     verdict: Verdict
-    # Of X-Cache, and of the error in the body.
+    # Of X-Cache, of the error in the body, and of X-Samovar-Step.
     label: str
     code: str
+    step: str
 
     @property
     def seconds(self) -> float:
@@ -82,7 +83,7 @@ class Outcome:
             return "cut"
         if self.status != 200:
             return str(self.status)
-        degraded = self.label in _DEGRADED
+        degraded = self.label == _DEGRADED_LABEL or self.step in _DEGRADED_STEPS
         if self.verdict is Verdict.PRIMARY and not degraded:
             return "success"
         # A lighter answer under any other label has been taken for the primary's.
@@ -131,9 +132,13 @@ def _blob(data: bytes) -> bytes:
 
 def _outcome(
     arrival: Arrival, due: int, sent: int, first: int, ended: int, status: int, retry_after: int, ending: int,
-    verdict: int, label: bytes, code: bytes,
+    verdict: int, label: bytes, code: bytes, step: bytes,
 ) -> Outcome:  # fmt: skip
     return Outcome(
         arrival, sent / 1e9, first / 1e9, ended / 1e9, status, retry_after, Ending(ending), Verdict(verdict),
-        label.rstrip(b"\0").decode("latin-1").upper(), code.rstrip(b"\0").decode("latin-1"),
+        _text(label).upper(), _text(code), _text(step),
     )  # fmt: skip
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("latin-1")

@@ -7,8 +7,8 @@ import html
 import math
 from collections.abc import Sequence
 
-_WIDTH, _HEIGHT = 460, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 8, 22
+_WIDTH, _HEIGHT = 320, 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 32, 8, 8, 20
 
 Point = tuple[float, float]
 
@@ -56,6 +56,16 @@ class Plot:
                        for one in [*lines, *layers])  # fmt: skip
         return f'<figure><figcaption>{html.escape(self.title)}</figcaption>{"".join(parts)}<p>{keys}</p></figure>'
 
+    def as_json(self) -> dict[str, object]:
+        """Gaps are null."""
+        return {
+            "title": self.title, "unit": self.unit,
+            "series": {
+                one.name: [[round(at, 3), None if math.isnan(value) else round(value, 4)] for at, value in one.points]
+                for one in [*self.layers, *self.lines] if one.is_there
+            },
+        }  # fmt: skip
+
     def _bounds(self, layers: Sequence[Series], lines: Sequence[Series]) -> tuple[float, float]:
         values = [value for series in lines for _, value in series.points if value > 0]
         if layers:
@@ -98,7 +108,7 @@ def _grid(scale: _Scale, seconds: float, unit: str) -> list[str]:
         y = scale.y(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 4}" y="{y + 3:.1f}" text-anchor="end">{_short(value)}</text>')
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1_000) if seconds / step <= 8)
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1_000) if seconds / step <= 7)
     for tick in range(0, int(seconds) + 1, step):
         parts.append(f'<text x="{scale.x(tick):.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{tick}</text>')
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_TOP + 8}" text-anchor="end">{html.escape(unit)}, by s</text>')

@@ -69,6 +69,11 @@ def _meet(setting: Setting, plan: Plan, front: Front, found: Found, runs: list[R
     return True
 
 
+def _cpu(front: Front, runs: Sequence[Run]) -> str:
+    """Processor time of the front. Where the provider is asked itself there is none."""
+    return "-" if front.name == "direct" else f"{statistics.median([run.cpu_seconds for run in runs]):.2f}"
+
+
 def _report(found: Found, front: Front, runs: Sequence[Run], quick: bool) -> None:
     tallies = [run.tally() for run in runs]
     calls = [run.upstream for run in runs]
@@ -89,21 +94,21 @@ def _report(found: Found, front: Front, runs: Sequence[Run], quick: bool) -> Non
         f"{median([each.calls for each in calls]):,.0f}", f"{median([each.admitted for each in calls]):,.0f}",
         f"{median(throttled):.1f}",
         *(milliseconds(median([tally.quantile(share) for tally in tallies])) for share in (0.5, 0.99, 0.999)),
-        f"{median([run.cpu_seconds for run in runs]):.2f}", f"{median([run.late_ms for run in runs]):.2f}",
+        _cpu(front, runs), f"{median([run.late_ms for run in runs]):.2f}",
     ))  # fmt: skip
     if not front.is_ours:
         return
     is_whole = bool(front.limits) and not quick
     # Of a shortened ramp more than the provider can answer comes in too short a time: its success is only told.
-    found.figures.add(f"{front.title}: success", [tally.success for tally in tallies], "%",
+    found.judge(runs, f"{front.title}: success", [tally.success for tally in tallies], "%",
                       at_least=goals.SUCCESS_PERCENT_MIN if is_whole else None)  # fmt: skip
-    found.figures.add(f"{front.title}: wrong answers", [tally.kinds["wrong"] for tally in tallies],
+    found.judge(runs, f"{front.title}: wrong answers", [tally.kinds["wrong"] for tally in tallies],
                       at_most=goals.WRONG_MAX)  # fmt: skip
     if front.limits:
-        found.figures.add(f"{front.title}: 429s of the upstream calls", throttled, "%",
+        found.judge(runs, f"{front.title}: 429s of the upstream calls", throttled, "%",
                           at_most=goals.THROTTLED_PERCENT_MAX[front.limits])  # fmt: skip
     if front.name != "none":
-        found.figures.add(f"{front.title}: p50 of successes", [tally.quantile(0.5) for tally in tallies], "ms",
+        found.judge(runs, f"{front.title}: p50 of successes", [tally.quantile(0.5) for tally in tallies], "ms",
                           at_most=goals.P50_MS_MAX)  # fmt: skip
     if codes := tallies[0].codes:
         spelled = ", ".join(f"{count:,} x {code}" for code, count in codes.most_common(6))

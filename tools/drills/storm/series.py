@@ -17,7 +17,8 @@ from .watch import Sight
 _RESULTS: Sequence[tuple[str, str, Callable[[Outcome], bool]]] = (
     ("hit", "hit", lambda one: one.kind == "success" and one.label == "HIT"),
     ("coalesced", "coalesced", lambda one: one.kind == "success" and one.label == "COALESCED"),
-    ("from upstream", "miss", lambda one: one.kind == "success" and one.label not in ("HIT", "COALESCED", "STALE")),
+    ("from upstream", "miss", lambda one: one.kind == "success" and one.label in ("MISS", "BYPASS")),
+    ("answered, not said from where", "answered", lambda one: one.kind == "success" and not one.label),
     ("stale", "stale", lambda one: one.kind == "success" and one.label == "STALE"),
     ("lighter", "lighter", lambda one: one.kind == "lighter"),
     ("fixed", "fixed", lambda one: one.kind == "fixed"),

@@ -17,6 +17,7 @@ from .load import OpenLoop
 from .plan import Library, library
 from .provider import Provider, lighter
 from .runs import Run
+from .series import plots
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,16 @@ class Found:
             self.figures.note(f"INVALID: {run.title}: the load was late by {run.late_ms:.1f} ms at p99")
         return run
 
+    def judge(
+        self, runs: Sequence[Run], name: str, values: Sequence[float], unit: str = "", at_most: float | None = None,
+        at_least: float | None = None,
+    ) -> None:  # fmt: skip
+        """A figure of some runs, beside its goal. What comes of a load that was late is not judged."""
+        if all(run.is_valid for run in runs):
+            self.figures.add(name, values, unit, at_most, at_least)
+        else:
+            self.figures.add(f"{name} (invalid)", values, unit)
+
     def __str__(self) -> str:
         lines = [f"{self.title}: {self.setting}"]
         if self.rows:
@@ -81,7 +92,13 @@ class Found:
         return {
             "phase": self.name, "title": self.title, "setting": self.setting, "rows": rows,
             "figures": told["figures"], "notes": told["notes"],
-            "runs": [{"title": run.title, "valid": run.is_valid, "late_p99_ms": run.late_ms} for run in self.runs],
+            "runs": [
+                {
+                    "title": run.title, "valid": run.is_valid, "late_p99_ms": run.late_ms,
+                    "kinds": run.tally().kinds, "plots": [plot.as_json() for plot in plots(run)],
+                }
+                for run in self.runs
+            ],
         }  # fmt: skip
 
 

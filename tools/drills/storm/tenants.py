@@ -24,13 +24,12 @@ def run(setting: Setting) -> Found:
     )  # fmt: skip
     quiet = [_round(setting, found, number, seconds, floods=False) for number in range(rounds)]
     flooded = [_round(setting, found, number, seconds, floods=True) for number in range(rounds)]
-    figures = found.figures
     for title, runs in (("without the flood", quiet), ("with it", flooded)):
         others = [each.tally("others") for each in runs]
-        figures.add(f"{title}: others' success", [tally.success for tally in others], "%",
+        found.judge(runs, f"{title}: others' success", [tally.success for tally in others], "%",
                     at_least=goals.OTHERS_PERCENT_MIN if runs is flooded else None)  # fmt: skip
-        figures.add(f"{title}: others' p99", [tally.quantile(0.99) for tally in others], "ms")
-    figures.add("wrong answers", [found.wrong], at_most=goals.WRONG_MAX)
+        found.judge(runs, f"{title}: others' p99", [tally.quantile(0.99) for tally in others], "ms")
+    found.judge(flooded, "wrong answers", [found.wrong], at_most=goals.WRONG_MAX)
     return found
 
 
