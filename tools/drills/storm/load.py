@@ -104,10 +104,15 @@ class OpenLoop:
         source = pathlib.Path(__file__).resolve().parent / "load.c"
         subprocess.run([compiler, "-O2", "-o", self._program, source], check=True)
 
-    def run(self, port: int, plan: bytes, arrivals: Sequence[Arrival], start: float) -> list[Outcome]:
-        """Carries the plan out, from the instant `start` of the monotonic clock on."""
-        command = [*self._pin, str(self._program), str(port), str(round(start * 1e9)), str(round(GIVE_UP_SECONDS * 1e3))]
-        longest = arrivals[-1].due + GIVE_UP_SECONDS + 60
+    def run(
+        self, port: int, plan: bytes, arrivals: Sequence[Arrival], start: float, give_up: float = GIVE_UP_SECONDS
+    ) -> list[Outcome]:
+        """Carries the plan out, from the instant `start` of the monotonic clock on.
+
+        Who is not answered `give_up` seconds after its planned instant hangs up.
+        """
+        command = [*self._pin, str(self._program), str(port), str(round(start * 1e9)), str(round(give_up * 1e3))]
+        longest = arrivals[-1].due + give_up + 60
         done = subprocess.run(command, input=plan, stdout=subprocess.PIPE, timeout=longest)
         if done.returncode:
             raise Failed("the load could not go on")

@@ -25,11 +25,11 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .3rem; } h3 { 
 p, li { color: var(--faint); margin: .2rem 0; }
 .wide { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .86rem; }
-th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+th, td { padding: .25rem .45rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; position: sticky; left: 0; background: var(--ground); }
 th { color: var(--faint); font-weight: 600; }
 .met { color: var(--met); } .missed { color: var(--missed); font-weight: 600; } .edge { color: var(--edge); }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16.5rem), 1fr)); gap: .6rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 16.5rem), 1fr)); gap: .6rem; }
 figure { margin: 0; padding: .5rem; background: var(--panel); border-radius: 6px; }
 figcaption { font-size: .85rem; } figure p { font-size: .78rem; }
 svg { width: 100%; height: auto; display: block; } svg text { font: 10px system-ui, sans-serif; fill: var(--faint); }
@@ -73,7 +73,7 @@ def _met(found: Found) -> tuple[int, int]:
 def _section(found: Found) -> str:
     parts = [f"<h2 id=\"{found.name}\">{html.escape(found.title)}</h2><p>{html.escape(found.setting)}</p>"]
     if found.figures.figures:
-        parts.append(_table(("figure", "value", "spread", "goal", ""), map(_figure, found.figures.figures)))
+        parts.append(_table(("figure", "value", "goal", "", "spread"), map(_figure, found.figures.figures)))
     if found.rows:
         parts.append(_table(found.columns, (["<td>" + html.escape(cell) + "</td>" for cell in row] for row in found.rows)))
     if found.figures.notes:
@@ -89,8 +89,9 @@ def _figure(figure: Figure) -> list[str]:
     css = {Verdict.MET: "met", Verdict.MISSED: "missed", Verdict.EDGE: "edge", None: ""}[figure.verdict]
     spread = f"{number(min(figure.rounds))} .. {number(max(figure.rounds))}" if len(figure.rounds) > 1 else ""
     goal = str(figure.goal) if figure.goal else ""
-    cells = [html.escape(figure.name), html.escape(f"{number(figure.median)} {figure.unit}"), spread, html.escape(goal)]
-    return [*(f"<td>{cell}</td>" for cell in cells), f'<td class="{css}">{figure.verdict or ""}</td>']
+    cells = [figure.name, f"{number(figure.median)} {figure.unit}", goal]
+    told = [f"<td>{html.escape(cell)}</td>" for cell in cells]
+    return [*told, f'<td class="{css}">{figure.verdict or ""}</td>', f"<td>{spread}</td>"]
 
 
 def _table(columns: Sequence[str], rows) -> str:
