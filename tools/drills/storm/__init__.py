@@ -37,9 +37,6 @@ class StormReport:
     def as_json(self) -> dict[str, object]:
         return {"drill": "storm", "phases": [found.as_json() for found in self.found]}
 
-    def as_html(self) -> str:
-        return page.written(self.found)
-
     def __str__(self) -> str:
         """The sum of it: each phase has been told of when it was over."""
         judged = [figure for found in self.found for figure in found.figures.figures if figure.verdict]
@@ -55,4 +52,6 @@ def run(bench: Bench, options: Options) -> StormReport:
         report.found.append(PHASES[name](setting))
         # Who waits for an hour wants to see what there is.
         print(report.found[-1], end="\n\n", flush=True)
+        if options.report:
+            options.report.write_text(page.written(report.found), encoding="utf-8")
     return report

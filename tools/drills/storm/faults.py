@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
 
 from benchlib.figures import percentile
 
 from . import goals
 from .fronts import best_sidecar
-from .plan import Arrival, Library, Plan, instants, zipf
+from .plan import Arrival, Library, Plan, Question, instants, zipf
 from .provider import ANSWER_MS, Provider
 from .runs import Cue, Run, carry_out
 from .setting import Found, Setting, milliseconds, say
@@ -46,39 +48,42 @@ FAULTS: Mapping[str, Fault] = {
 
 def run(name: str, setting: Setting) -> Found:
     fault = FAULTS[name]
-    healthy, broken, after = (setting.lasting(_HEALTHY, 6), setting.lasting(_FAULT, 8), setting.lasting(_AFTER, 12))
-    ttl = _TTL if not setting.quick else 3.0
+    begins = setting.lasting(_HEALTHY, 6)
+    ends = begins + setting.lasting(_FAULT, 8)
+    seconds = ends + setting.lasting(_AFTER, 12)
+    ttl = setting.lasting(_TTL, 3)
     found = Found(
         name, fault.title.capitalize(),
-        f"{'streams' if fault.stream else 'bodies'}, {_RATE} r/s open loop over {_KNOWN_KEYS} known keys (zipf(1.0), ttl "
-        f"{ttl:.0f} s) and {_COLD_SHARE:.0%} keys never asked before; {healthy:.0f} s well, {broken:.0f} s of it, "
-        f"{after:.0f} s after",
+        f"{'streams' if fault.stream else 'bodies'}, {_RATE} r/s open loop over {_KNOWN_KEYS} known keys (zipf(1.0), "
+        f"ttl {ttl:.0f} s) and {_COLD_SHARE:.0%} keys never asked before; {begins:.0f} s well, {ends - begins:.0f} s "
+        f"of it, {seconds - ends:.0f} s after",
         ("when and what", "offered", "success %", "fresh", "stale", "lighter %", "fixed %", "wrong", "unanswered",
          "p50 ms", "p99 ms"),
     )  # fmt: skip
     say(f"{name}: {fault.title}")
     with setting.bench.apart() as bench:
         provider, ground = setting.ground(bench)
-        server = best_sidecar(ground, found.figures.note, _DEADLINES, ttl=f"{ttl * 1e3:.0f}ms", stale_ttl="1h")
+        server = best_sidecar(ground, found.figures.note, _DEADLINES, ttl=f"{ttl:.0f}s", stale_ttl="1h")
         draw, prompts = setting.draw(name), setting.library()
         known = prompts.take(_KNOWN_KEYS, fault.stream)
-        warm = [Arrival(at, question) for at, question in zip(
-            instants(45, 45, _KNOWN_KEYS / 45, draw), known, strict=False)]  # fmt: skip
-        first = carry_out("warm-up", Plan(warm), setting.load, provider, server)
+        first = carry_out("warm-up", _warming(known, draw), setting.load, provider, server)
         if unanswered := first.tally().unanswered:
             found.figures.note(f"{unanswered} of the known keys were not answered in the warm-up")
-        plan = _plan(setting, name, known, prompts, healthy + broken + after, fault.stream)
         heal = provider.restart if name == "back" else provider.heal
-        cues = [Cue(healthy, lambda: fault.begin(provider)), Cue(healthy + broken, heal)]
+        cues = [Cue(begins, lambda: fault.begin(provider)), Cue(ends, heal)]
+        plan = _plan(known, prompts, seconds, fault.stream, draw)
         seen = carry_out(fault.title, plan, setting.load, provider, server, cues=cues)
-        seen = found.keep(dataclasses.replace(seen, fault=(healthy, healthy + broken)))
-    # What was under way when it began is hit by it too.
-    _report(found, seen, healthy - 1.5 * ANSWER_MS / 1e3, healthy + broken)
+    _report(found, found.keep(dataclasses.replace(seen, fault=(begins, ends))), begins, ends)
     return found
 
 
-def _plan(setting: Setting, name: str, known, prompts: Library, seconds: float, stream: bool) -> Plan:
-    draw = setting.draw(f"{name} load")
+def _warming(known: Sequence[Question], draw: random.Random) -> Plan:
+    """Each once, at a rate that the provider can bear."""
+    due = instants(45, 45, len(known) / 45, draw)
+    return Plan([Arrival(at, question) for at, question in zip(due, known, strict=True)])
+
+
+def _plan(known: Sequence[Question], prompts: Library, seconds: float, stream: bool, draw: random.Random) -> Plan:
     warm = instants(_RATE * (1 - _COLD_SHARE), _RATE * (1 - _COLD_SHARE), seconds, draw)
     cold = instants(_RATE * _COLD_SHARE, _RATE * _COLD_SHARE, seconds, draw)
     asked = zipf(known, len(warm), draw)
@@ -89,19 +94,21 @@ def _plan(setting: Setting, name: str, known, prompts: Library, seconds: float, 
 
 
 def _report(found: Found, run: Run, begins: float, ends: float) -> None:
-    for title, since, until in (("before", 0.0, begins), ("during", begins, ends), ("after", ends, float("inf"))):
+    # What was under way when it began is hit by it too.
+    early = begins - 1.5 * ANSWER_MS / 1e3
+    for title, since, until in (("before", 0.0, early), ("during", early, ends), ("after", ends, math.inf)):
         for group in ("known", "cold"):
             tally = run.tally(group, since, until)
             stale = tally.labels["STALE"]
             found.rows.append((
-                f"{title}: {group}", f"{tally.offered:,}", f"{tally.success:.2f}", f"{tally.kinds['success'] - stale:,}",
-                f"{stale:,}", f"{tally.percent('lighter'):.2f}", f"{tally.percent('fixed'):.2f}",
-                f"{tally.kinds['wrong']:,}", _reasons(tally.kinds), milliseconds(tally.quantile(0.5)),
+                f"{title}: {group}", f"{tally.offered:,}", f"{tally.success:.2f}",
+                f"{tally.kinds['success'] - stale:,}", f"{stale:,}", f"{tally.percent('lighter'):.2f}",
+                f"{tally.percent('fixed'):.2f}", f"{tally.kinds['wrong']:,}", _reasons(tally.kinds), milliseconds(tally.quantile(0.5)),
                 milliseconds(tally.quantile(0.99)),
             ))  # fmt: skip
     during = run.tally(None, begins, ends)
     calls = between(*run.at_cues)
-    found.judge([run], "during: known keys answered, fresh or stale", [run.tally("known", begins, ends).success], "%",
+    found.judge([run], "during: known keys answered, fresh or stale", [run.tally("known", early, ends).success], "%",
                 at_least=goals.KNOWN_PERCENT_MIN)  # fmt: skip
     found.judge([run], "during: upstream calls a request that nothing fresh answers",
                 [calls.calls / max(1, during.not_fresh())], at_most=goals.AMPLIFICATION_MAX)  # fmt: skip
@@ -113,16 +120,17 @@ def _report(found: Found, run: Run, begins: float, ends: float) -> None:
 
 def _reasons(kinds: Mapping[str, int]) -> str:
     answered = ("success", "lighter", "fixed", "wrong")
-    return " ".join(f"{count:,}x{kind.replace(' ', '-')}" for kind, count in kinds.items() if kind not in answered) or "0"
+    told = [f"{count:,}x{kind.replace(' ', '-')}" for kind, count in kinds.items() if kind not in answered]
+    return " ".join(told) or "0"
 
 
 def _back_after(run: Run, begins: float, ends: float) -> float:
-    """Seconds after the recovery from which on each second is like those before the fault; infinite: never.
+    """Seconds after the recovery from which on each second is like those before the fault; the end: never.
 
-    Like them: p99 at most one and a half times the worst of theirs, and no smaller share of successes than in the worst.
+    Like them: p99 at most one and a half times the worst of theirs, no smaller share of successes than in the worst.
     """
     before = [run.tally(None, at, at + 1) for at in range(int(begins))]
-    slowest = 1.5 * max(percentile(tally.milliseconds, 0.99) for tally in before if tally.milliseconds)
+    slowest = 1.5 * max((percentile(tally.milliseconds, 0.99) for tally in before if tally.milliseconds), default=0.0)
     least = min(tally.success for tally in before)
     seconds = int(run.outcomes[-1].arrival.due - ends)
     back = 0
@@ -130,4 +138,4 @@ def _back_after(run: Run, begins: float, ends: float) -> float:
         tally = run.tally(None, ends + second, ends + second + 1)
         if tally.success < least or tally.quantile(0.99) > slowest:
             back = second + 1
-    return float("inf") if back >= seconds else float(back)
+    return float(back)

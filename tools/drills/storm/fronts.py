@@ -27,8 +27,8 @@ class Ground:
     """What every front is started on."""
 
     bench: Bench
-    provider_port: int
-    lighter_port: int
+    provider: Server
+    lighter: Server
     core: int | None
 
 
@@ -59,9 +59,9 @@ class Layer:
 
     def configuration(self, ground: Ground, lighter: bool, **cache: str) -> dict[str, object]:
         """The whole file. `lighter`: the lighter model is an upstream too. `cache` goes into its section."""
-        upstreams = [{"name": "stand-in", "url": f"http://127.0.0.1:{ground.provider_port}/v1", **self.upstream}]
+        upstreams = [{"name": "stand-in", "url": f"http://127.0.0.1:{ground.provider.port}/v1", **self.upstream}]
         if lighter:
-            upstreams.append({"name": "lighter", "url": f"http://127.0.0.1:{ground.lighter_port}/v1"})
+            upstreams.append({"name": "lighter", "url": f"http://127.0.0.1:{ground.lighter.port}/v1"})
         route = {"name": "storm", "upstreams": ["stand-in"], **self.route}
         return {
             "listen": {"http": "127.0.0.1:0", "admin": "127.0.0.1:0", "binary": None},
@@ -90,8 +90,8 @@ def fronts() -> list[Front]:
     """In the order in which they are shown."""
     return [
         Front("direct", "direct", lambda ground: None),
-        Front("nginx", "nginx", lambda ground: ground.bench.nginx(_provider(ground), core=ground.core)),
-        Front("varnish", "Varnish", lambda ground: ground.bench.varnish(_provider(ground), core=ground.core)),
+        Front("nginx", "nginx", lambda ground: ground.bench.nginx(ground.provider, core=ground.core)),
+        Front("varnish", "Varnish", lambda ground: ground.bench.varnish(ground.provider, core=ground.core)),
         Front("none", "ours: no cache", _sidecar(CACHE_ALONE), headers=("Cache-Control: no-store",)),
         Front("cache", "ours: cache + coalescing", _sidecar(CACHE_ALONE)),
         Front("pace", "ours: + queue and pace", _sidecar(Layer(_ON, _LIMITS)), limits="configured"),
@@ -133,14 +133,3 @@ def _shortened(refusal: str) -> str:
 
 def _sidecar(layer: Layer) -> Callable[[Ground], Server]:
     return lambda ground: sidecar(ground, layer)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Upstream:
-    """What rivals want to know of the provider."""
-
-    port: int
-
-
-def _provider(ground: Ground) -> _Upstream:
-    return _Upstream(ground.provider_port)

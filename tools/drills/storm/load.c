@@ -230,7 +230,8 @@ static int is_answered(Connection *connection) {
         if (!read_chunks(body, size, 0, &size)) return 0;
         read_chunks(body, (size_t)(limit - body), 1, &size);
     } else {
-        size_t expected = header(answer, head_end, "content-length", value, sizeof value) ? strtoul(value, NULL, 10) : 0;
+        int has_length = header(answer, head_end, "content-length", value, sizeof value);
+        size_t expected = has_length ? strtoul(value, NULL, 10) : 0;
         if (size < expected) return 0;
         size = expected;
     }
@@ -243,7 +244,8 @@ static int is_answered(Connection *connection) {
         outcome->retry_after = seconds < 0 ? 0 : seconds > 65535 ? 65535 : (uint16_t)seconds;
     }
     if (outcome->status == 200) {
-        int is_stream = header(answer, head_end, "content-type", value, sizeof value) && !strncmp(value, "text/event", 10);
+        int has_type = header(answer, head_end, "content-type", value, sizeof value);
+        int is_stream = has_type && !strncmp(value, "text/event-stream", 17);
         outcome->verdict = judge(body, size, is_stream, &questions[arrivals[connection->arrival].question]);
         if (outcome->verdict == VERDICT_WRONG && !has_shown++)
             fprintf(stderr, "storm-load: a wrong answer: %.*s\n", (int)(size < 400 ? size : 400), body);

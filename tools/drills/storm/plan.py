@@ -95,7 +95,7 @@ class Plan:
 
 
 def instants(rate_from: float, rate_to: float, seconds: float, draw: random.Random, after: float = 0) -> list[float]:
-    """Arrivals of a rate that rises in a straight line: exactly as many as its integral, each shifted within its place."""
+    """Arrivals of a rate that rises in a straight line: as many as its integral, each drawn from within its place."""
     slope = (rate_to - rate_from) / seconds
     count = round((rate_from + rate_to) / 2 * seconds)
     found = []

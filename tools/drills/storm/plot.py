@@ -54,7 +54,7 @@ class Plot:
         parts.append("</svg>")
         keys = "".join(f'<span class="key"><i class="{one.colour}"></i>{html.escape(one.name)}</span>'
                        for one in [*lines, *layers])  # fmt: skip
-        return f'<figure><figcaption>{html.escape(self.title)}</figcaption>{"".join(parts)}<p>{keys}</p></figure>'
+        return f"<figure><figcaption>{html.escape(self.title)}</figcaption>{''.join(parts)}<p>{keys}</p></figure>"
 
     def as_json(self) -> dict[str, object]:
         """Gaps are null."""

@@ -38,6 +38,12 @@ class Provider:
     def port(self) -> int:
         return self._port
 
+    @property
+    def server(self) -> Server:
+        """The one that runs now."""
+        assert self._server
+        return self._server
+
     def change(self, **settings: object) -> None:
         """Changes settings of its /control."""
         if self._server:

@@ -29,9 +29,9 @@ def run(setting: Setting) -> Found:
     plan = storm(setting, seconds)
     found = Found(
         "ramp", "Ramp",
-        f"{RATE_FROM} to {RATE_TO:,} r/s in {seconds:.0f} s, {len(plan.arrivals):,} requests, open loop, zipf(1.0) over "
-        f"{KEYS:,} real prompts, callers give up at 10 s; provider of {CAPACITY_PER_SECOND} r/s, burst {CAPACITY_BURST}, "
-        f"{CONCURRENT_MAX} concurrent, {ANSWER_MS} ms; seed {setting.seed}, rounds {setting.rounds}",
+        f"{RATE_FROM} to {RATE_TO:,} r/s in {seconds:.0f} s, {len(plan.arrivals):,} requests, open loop, zipf(1.0) "
+        f"over {KEYS:,} real prompts, callers give up at 10 s; provider of {CAPACITY_PER_SECOND} r/s, burst "
+        f"{CAPACITY_BURST}, {CONCURRENT_MAX} concurrent, {ANSWER_MS} ms; seed {setting.seed}, rounds {setting.rounds}",
         _COLUMNS,
     )  # fmt: skip
     chosen = [front for front in fronts() if not setting.only or front.name in setting.only]

@@ -58,7 +58,9 @@ def _offered(run: Run, step: float, seconds: float) -> Series:
 
 def _answered(run: Run, step: float, seconds: float) -> list[Series]:
     return [
-        Series(name, colour, _rates(Counter(int(one.ended / step) for one in run.outcomes if matches(one)), step, seconds))
+        Series(
+            name, colour, _rates(Counter(int(one.ended / step) for one in run.outcomes if matches(one)), step, seconds)
+        )
         for name, colour, matches in _RESULTS
     ]
 

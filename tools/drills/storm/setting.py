@@ -45,7 +45,7 @@ class Setting:
     def ground(self, bench: Bench) -> tuple[Provider, Ground]:
         """A fresh provider, full of burst, and where fronts are started."""
         provider = Provider(bench, LOAD)
-        return provider, Ground(bench, provider.port, lighter(bench, LOAD).port, SERVER)
+        return provider, Ground(bench, provider.server, lighter(bench, LOAD), SERVER)
 
 
 @dataclasses.dataclass
@@ -75,7 +75,9 @@ class Found:
         at_least: float | None = None,
     ) -> None:  # fmt: skip
         """A figure of some runs, beside its goal. What comes of a load that was late is not judged."""
-        if all(run.is_valid for run in runs):
+        if any(map(math.isnan, values)):
+            self.figures.note(f"{name}: there was nothing to measure")
+        elif all(run.is_valid for run in runs):
             self.figures.add(name, values, unit, at_most, at_least)
         else:
             self.figures.add(f"{name} (invalid)", values, unit)

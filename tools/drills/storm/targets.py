@@ -20,9 +20,9 @@ def run(setting: Setting) -> Found:
     outage = (seconds / 3, seconds * 2 / 3)
     found = Found(
         "targets", "The articles' targets",
-        f"{_RATE:,} r/s for {seconds:.0f} s, zipf(1.0) over {ramp.KEYS:,} prompts, after the ramp; ttl {_TTL}; the provider "
-        f"is at 100 % errors from {outage[0]:.0f} s to {outage[1]:.0f} s. The articles have 1,200 ms, 8 % errors and 500 "
-        f"r/s before; here 'before' is the direct run",
+        f"{_RATE:,} r/s for {seconds:.0f} s, zipf(1.0) over {ramp.KEYS:,} prompts, after the ramp; ttl {_TTL}; the "
+        f"provider is at 100 % errors from {outage[0]:.0f} s to {outage[1]:.0f} s. The articles have 1,200 ms, 8 % "
+        f"errors and 500 r/s before; here 'before' is the direct run",
         ("front", "offered", "success %", "unanswered %", "lighter or fixed %", "mean ms", "p99 ms", "successes/s",
          "available %", "upstream"),
     )  # fmt: skip

@@ -18,8 +18,8 @@ def run(setting: Setting) -> Found:
     found = Found(
         "tenants", "One flooding tenant",
         f"{_OTHERS} tenants of {_OTHERS_RATE} new prompts a second each, told by their Authorization, and one of "
-        f"{_FLOOD_RATE} a second; {seconds:.0f} s, {rounds} rounds without the flood and {rounds} with it; fairness itself "
-        f"is asserted in virtual time",
+        f"{_FLOOD_RATE} a second; {seconds:.0f} s, {rounds} rounds without the flood and {rounds} with it; fairness "
+        f"itself is asserted in virtual time",
         ("round", "others' success %", "others' p50 ms", "others' p99 ms", "flood's success %", "429 %"),
     )  # fmt: skip
     quiet = [_round(setting, found, number, seconds, floods=False) for number in range(rounds)]

@@ -16,8 +16,8 @@ from benchlib.servers import Server
 from .provider import Provider
 
 _GAP = 0.5
-_GAUGE = re.compile(r"^samovar_(queue_flights|flights|permits|concurrency_limit|pace_requests_per_second)(?:\{[^}]*\})? "
-                    r"(\S+)$", re.MULTILINE)  # fmt: skip
+_GAUGES = "queue_flights|flights|permits|concurrency_limit|pace_requests_per_second"
+_GAUGE = re.compile(rf"^samovar_({_GAUGES})(?:\{{[^}}]*\}})? (\S+)$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -160,7 +160,9 @@ class Judging(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         plan = Plan([Arrival(0, _QUESTION)])
-        self.assertEqual(self.load.run(port, spelled(plan), plan.arrivals, time.monotonic() + 0.3)[0].kind, "no connection")
+        self.assertEqual(
+            self.load.run(port, spelled(plan), plan.arrivals, time.monotonic() + 0.3)[0].kind, "no connection"
+        )
 
     def test_silence_is_given_up(self) -> None:
         beginning = reply(chat(_QUESTION.primary))[:-1]
