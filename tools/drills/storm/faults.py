@@ -103,8 +103,8 @@ def _report(found: Found, run: Run, begins: float, ends: float) -> None:
             found.rows.append((
                 f"{title}: {group}", f"{tally.offered:,}", f"{tally.success:.2f}",
                 f"{tally.kinds['success'] - stale:,}", f"{stale:,}", f"{tally.percent('lighter'):.2f}",
-                f"{tally.percent('fixed'):.2f}", f"{tally.kinds['wrong']:,}", _reasons(tally.kinds), milliseconds(tally.quantile(0.5)),
-                milliseconds(tally.quantile(0.99)),
+                f"{tally.percent('fixed'):.2f}", f"{tally.kinds['wrong']:,}", _reasons(tally.kinds),
+                milliseconds(tally.quantile(0.5)), milliseconds(tally.quantile(0.99)),
             ))  # fmt: skip
     during = run.tally(None, begins, ends)
     calls = between(*run.at_cues)

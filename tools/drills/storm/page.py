@@ -63,7 +63,8 @@ def written(found: Sequence[Found]) -> str:
         f"<style>{_STYLE}{colours}</style></head><body><h1>The storm</h1>",
         f"<p>{sum(met for met, _ in counts)} of {sum(judged for _, judged in counts)} goals met. Success is the "
         "primary's answer, fresh or stale, compared with what the stand-in provider says to that prompt; "
-        "lighter and fixed answers stand beside it and never count. Latency is counted from the planned instant. Shaded: the provider is made to fail.</p>",
+        "lighter and fixed answers stand beside it and never count. Latency is counted from the planned instant. "
+        "Shaded: the provider is made to fail.</p>",
         f"<ul>{''.join(contents)}</ul>",
         *map(_section, found),
         "</body></html>",
