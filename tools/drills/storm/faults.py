@@ -114,7 +114,7 @@ def _report(found: Found, run: Run, begins: float, ends: float) -> None:
                 [calls.calls / max(1, during.not_fresh())], at_most=goals.AMPLIFICATION_MAX)  # fmt: skip
     found.judge([run], "during: upstream calls a request", [calls.calls / during.offered])
     found.judge([run], "wrong answers", [run.tally().kinds["wrong"]], at_most=goals.WRONG_MAX)
-    found.judge([run], "normal again after the recovery, without an operator", [_back_after(run, begins, ends)], "s",
+    found.judge([run], "normal again after the recovery, without an operator", [back_after(run, begins, ends)], "s",
                 at_most=goals.BACK_SECONDS_MAX)  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _reasons(kinds: Mapping[str, int]) -> str:
     return " ".join(told) or "0"
 
 
-def _back_after(run: Run, begins: float, ends: float) -> float:
+def back_after(run: Run, begins: float, ends: float) -> float:
     """Seconds after the recovery from which on each second is like those before the fault; the end: never.
 
     Like them: p99 at most one and a half times the worst of theirs, no smaller share of successes than in the worst.

@@ -69,11 +69,15 @@ class Watch:
         if not self._metrics:
             return {}
         with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as reply:
-            text = reply.read().decode()
-        sums: dict[str, float] = {}
-        for name, value in _GAUGE.findall(text):
-            sums[name] = sums.get(name, 0) + float(value)
-        return sums
+            return gauges(reply.read().decode())
+
+
+def gauges(text: str) -> dict[str, float]:
+    """The gauges in a page of /metrics that are shown, each summed over its labels."""
+    sums: dict[str, float] = {}
+    for name, value in _GAUGE.findall(text):
+        sums[name] = sums.get(name, 0) + float(value)
+    return sums
 
 
 @dataclasses.dataclass(frozen=True)
