@@ -16,7 +16,7 @@ run (2), or an answer was wrong or missing (1).
 Example:
   tools/drill herd --pods 2 --callers 250
   tools/drill redis --healthy 60 --frozen 90
-  tools/drill storm --report storm.html                   half an hour; --quick for a look
+  tools/drill storm --report storm.html                   twenty minutes; --quick: five
   tools/drill storm --phase ramp --only direct,varnish,everything
   tools/drill herd --bin-dir .build/debug --rounds 1      on binaries that are there
 

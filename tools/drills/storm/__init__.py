@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 
 from benchlib.cores import LOAD
-from benchlib.figures import Verdict
+from benchlib.figures import Verdict, number
 from benchlib.servers import Bench
 
 from ..options import Options
@@ -39,10 +39,13 @@ class StormReport:
 
     def __str__(self) -> str:
         """The sum of it: each phase has been told of when it was over."""
-        judged = [figure for found in self.found for figure in found.figures.figures if figure.verdict]
-        missed = [figure for figure in judged if figure.verdict is not Verdict.MET]
+        judged = [(found, figure) for found in self.found for figure in found.figures.figures if figure.verdict]
+        missed = [(found, figure) for found, figure in judged if figure.verdict is not Verdict.MET]
         lines = [f"storm: {len(judged) - len(missed)} of {len(judged)} goals met, {self.wrong} wrong answers"]
-        return "\n".join([*lines, *(f"  {figure.verdict}: {figure.name}" for figure in missed)])
+        for found, figure in missed:
+            value = f"{number(figure.median)} {figure.unit}".strip()
+            lines.append(f"  {figure.verdict}: {found.title}: {figure.name}: {value}, goal {figure.goal}")
+        return "\n".join(lines)
 
 
 def run(bench: Bench, options: Options) -> StormReport:

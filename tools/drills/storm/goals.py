@@ -24,6 +24,7 @@ MEAN_MS_MAX = 300.0
 ERROR_PERCENT_MAX = 0.5
 # 3,000 requests a second, of which as many may fail.
 RATE_MIN = 3_000 * (1 - ERROR_PERCENT_MAX / 100)
+# For keys seen before, over a run with an outage.
 AVAILABILITY_PERCENT_MIN = 99.95
 
 # How late the load may send what it had planned, at p99: above this a run says nothing.

@@ -39,9 +39,9 @@ def run(setting: Setting) -> Found:
     found.judge(before, "before (direct): successes a second", [_rate(before[1], seconds, outage)], "/s")
     found.judge(ours, "ours: successes a second, while the provider is well", [_rate(ours[1], seconds, outage)], "/s",
                 at_least=goals.RATE_MIN if is_whole else None)  # fmt: skip
-    found.judge(before, "before (direct): available for keys seen before", [_available(*before)], "%")
-    found.judge(ours, "ours: available for keys seen before", [_available(*ours)], "%",
-                at_least=goals.AVAILABILITY_PERCENT_MIN)  # fmt: skip
+    found.judge(before, "before (direct): keys seen before, without an answer", [100 - _available(*before)], "%")
+    found.judge(ours, "ours: keys seen before, without an answer", [100 - _available(*ours)], "%",
+                at_most=100 - goals.AVAILABILITY_PERCENT_MIN)  # fmt: skip
     found.judge(ours, "wrong answers", [found.wrong], at_most=goals.WRONG_MAX)
     return found
 
