@@ -67,7 +67,7 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
     parser.add_argument("--pods", type=int, default=2, metavar="N", help="herd: sidecars on one Redis (default: 2)")
     parser.add_argument("--callers", type=int, default=250, metavar="N", help="herd: callers at each (default: 250)")
     parser.add_argument("--rounds", type=int, default=0, metavar="N",
-                        help="rounds of each kind (default: 5; storm, ramp and tenants: 1)")  # fmt: skip
+                        help="rounds of each kind (default: 5; storm: 1, 3 of tenants)")  # fmt: skip
     parser.add_argument("--healthy", type=float, default=60, metavar="S", help="redis: seconds before (default: 60)")
     parser.add_argument("--frozen", type=float, default=90, metavar="S", help="redis: seconds frozen (default: 90)")
     parser.add_argument("--back", type=float, default=20, metavar="S", help="redis: seconds after (default: 20)")

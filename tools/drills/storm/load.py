@@ -1,4 +1,4 @@
-"""The open-loop client: `load.c`, and what it saw."""
+"""The open-loop client: `load.c` with `judge.h`, and what it saw."""
 
 from __future__ import annotations
 
