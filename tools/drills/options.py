@@ -16,11 +16,20 @@ run (2), or an answer was wrong or missing (1).
 Example:
   tools/drill herd --pods 2 --callers 250
   tools/drill redis --healthy 60 --frozen 90
+  tools/drill storm --report storm.html                   twenty minutes; --quick: five
+  tools/drill storm --phase ramp --only direct,varnish,everything
   tools/drill herd --bin-dir .build/debug --rounds 1      on binaries that are there
 
-Wants on this machine: cc, redis-server; herd also varnishd with varnish-modules (apt-get install gcc redis-server
-varnish varnish-modules). Without a rival it says so and goes on.
+Wants on this machine: cc, redis-server; herd and storm also varnishd with varnish-modules, storm nginx too (apt-get
+install gcc redis-server nginx-light varnish varnish-modules). Without a rival it says so and goes on.
+
+Environment:
+  SAMOVAR_TEST_DATA   folder with prompts/, for storm
 """
+
+# Of the storm.
+PHASES = ("ramp", "errors", "silent", "slow", "cut", "back", "tenants", "targets")
+FRONTS = ("direct", "nginx", "varnish", "none", "cache", "pace", "learned", "everything")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +43,11 @@ class Options:
     healthy: float
     frozen: float
     back: float
+    phase: Sequence[str]
+    only: Sequence[str]
+    seed: int
+    quick: bool
+    report: pathlib.Path | None
     json: pathlib.Path | None
     bin_dir: pathlib.Path | None
     # What the programs are found by (benchlib.binaries).
@@ -52,14 +66,27 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
     parser.add_argument("name", metavar="DRILL", choices=list(drills), help=", ".join(drills))
     parser.add_argument("--pods", type=int, default=2, metavar="N", help="herd: sidecars on one Redis (default: 2)")
     parser.add_argument("--callers", type=int, default=250, metavar="N", help="herd: callers at each (default: 250)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="herd, l2: rounds of each kind (default: 5)")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N",
+                        help="rounds of each kind (default: 5; storm: 1, 3 of tenants)")  # fmt: skip
     parser.add_argument("--healthy", type=float, default=60, metavar="S", help="redis: seconds before (default: 60)")
     parser.add_argument("--frozen", type=float, default=90, metavar="S", help="redis: seconds frozen (default: 90)")
     parser.add_argument("--back", type=float, default=20, metavar="S", help="redis: seconds after (default: 20)")
+    parser.add_argument("--phase", type=_names, default=(), metavar="NAMES", help=f"storm: of {', '.join(PHASES)}")
+    parser.add_argument("--only", type=_names, default=(), metavar="NAMES", help=f"storm, ramp: of {', '.join(FRONTS)}")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="storm: of all that is drawn (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="storm: everything shortened, for a look")
+    parser.add_argument("--report", type=pathlib.Path, metavar="FILE", help="storm: write a page with plots there")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures there, round by round")
     parser.add_argument("--bin-dir", type=pathlib.Path, metavar="DIR",
                         help="folder with samovar and provider, in place of a release build")  # fmt: skip
     parsed = parser.parse_args(arguments)
+    parsed.rounds = parsed.rounds or (1 if parsed.name == "storm" else 5)
+    for name, known in (("phase", PHASES), ("only", FRONTS)):
+        unknown = [word for word in getattr(parsed, name) if word not in known]
+        if unknown:
+            parser.error(f"--{name} knows no {unknown[0]}; there are {', '.join(known)}")
+    if parsed.report and parsed.name != "storm":
+        parser.error("--report is for storm")
     for name, least, most in (("pods", 1, 16), ("callers", 1, 5_000), ("rounds", 1, 100)):
         if not least <= getattr(parsed, name) <= most:
             parser.error(f"--{name} takes {least} to {most}")
@@ -67,3 +94,7 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
         if not 1 <= getattr(parsed, name) <= 3_600:
             parser.error(f"--{name} takes 1 to 3600 seconds")
     return Options(**vars(parsed))
+
+
+def _names(argument: str) -> tuple[str, ...]:
+    return tuple(argument.split(","))

@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import string
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 
@@ -70,19 +71,33 @@ class Bench:
         return Server("provider", _port(address), process, admin=address)
 
     def sidecar(
-        self, upstream: Server, redis: Server | None = None, core: int | None = None, **settings: str
-    ) -> Server:
-        """The sidecar. Settings are those of its environment: `CACHE__L1_SIZE_MAX="1GiB"`."""
+        self, upstream: Server | None = None, redis: Server | None = None, core: int | None = None,
+        configuration: str | None = None, **settings: str,
+    ) -> Server:  # fmt: skip
+        """The sidecar. Settings are those of its environment: `CACHE__L1_SIZE_MAX="1GiB"`.
+
+        It is configured as it is measured against `upstream`, or by a whole `configuration`.
+        """
+        assert upstream or configuration
         folder = self._own_folder("sidecar")
         settings |= {"REDIS__URL": f"redis://127.0.0.1:{redis.port}/0"} if redis else {}
         config = folder / "samovar.yaml"
-        config.write_text(filled("samovar.yaml", upstream_port=str(upstream.port)))
+        config.write_text(configuration or filled("samovar.yaml", upstream_port=str(upstream.port if upstream else 0)))
         process = self._start(
             [self._samovar, "serve", "--config", config], folder, core,
             {f"SAMOVAR__{name}": value for name, value in settings.items()},
         )  # fmt: skip
         ready = json.loads(process.first_line())
         return Server("sidecar", _port(ready["http"]), process, admin=ready["admin"])
+
+    def refusal(self, configuration: str) -> str:
+        """What `samovar config check` has against a configuration, a finding a line; nothing, when it takes it."""
+        folder = self._own_folder("check")
+        config = folder / "samovar.yaml"
+        config.write_text(configuration)
+        done = subprocess.run([self._samovar, "config", "check", "--config", config], capture_output=True, text=True)
+        words = (done.stderr or done.stdout).removeprefix("Error: ").replace(f"{config}:", "line ").strip()
+        return words if done.returncode else ""
 
     def redis(self, core: int | None = None) -> Server:
         folder, port = self._own_folder("redis"), free_port()
