@@ -131,7 +131,7 @@ struct AttemptDriver: Sendable {
                     log.add(chunk, facts, at: clock.now)
                     guard flight.append(chunk) else { throw .tooLarge(limit: "answer_size_max") }
                     observer?(chunk, log)
-                case .keepAlive: break
+                case .keepAlive, .rate: break
                 }
             }
             guard let reason = log.caller.gone else { return log.finish() }
