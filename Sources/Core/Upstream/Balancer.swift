@@ -31,6 +31,9 @@ public struct Balancer: Sendable {
 
     /// Work given to each so far, for its weight; only differences mean something.
     private var given: [String: Double] = [:]
+    /// How far the one had come that was chosen last. Whoever was away starts from there: it does not get everything
+    /// until it has caught up (start-time fair queueing; Goyal, Vin, Cheng, 1996).
+    private var virtualTime = 0.0
 
     public init() {}
 
@@ -44,7 +47,7 @@ public struct Balancer: Sendable {
         let ready = candidates.indices.filter { candidates[$0].isReady && candidates[$0].tier == tier }
         let drawn = Self.draw(from: ready, jitter: jitter)
         let chosen = drawn.dropFirst().reduce(drawn[0]) { isBetter(candidates[$1], than: candidates[$0]) ? $1 : $0 }
-        note(work, to: candidates[chosen], among: drawn.map { candidates[$0] })
+        note(work, to: candidates[chosen])
         return chosen
     }
 
@@ -52,7 +55,8 @@ public struct Balancer: Sendable {
         guard indices.count > candidatesMax else { return indices }
         let count = indices.count
         // One number in 0..<count * (count - 1) names an ordered pair.
-        let number = min(max(0, Int(jitter * Double(count * (count - 1)))), count * (count - 1) - 1)
+        let share = jitter > 0 && jitter < 1 ? jitter : 0
+        let number = Int(share * Double(count * (count - 1)))
         let first = number / (count - 1)
         let second = number % (count - 1)
         return [indices[first], indices[second < first ? second : second + 1]]
@@ -61,17 +65,22 @@ public struct Balancer: Sendable {
     private func isBetter(_ one: Candidate, than other: Candidate) -> Bool {
         let load = (Self.load(one), Self.load(other))
         if load.0 != load.1 { return load.0 < load.1 }
-        return given[one.name, default: 0] < given[other.name, default: 0]
+        return start(one) < start(other)
     }
+
+    private func start(_ candidate: Candidate) -> Double { max(virtualTime, given[candidate.name, default: 0]) }
 
     private static func load(_ candidate: Candidate) -> Double {
-        max(0, candidate.outstandingWork) / max(candidate.weight, 1e-6)
+        (candidate.outstandingWork > 0 ? candidate.outstandingWork : 0) / usableWeight(candidate)
     }
 
-    private mutating func note(_ work: Double, to chosen: Candidate, among drawn: [Candidate]) {
-        // Whoever was away for long does not get everything until it has caught up.
-        let least = drawn.map { given[$0.name, default: 0] }.min() ?? 0
-        let share = max(1, work.isFinite ? work : 1) / max(chosen.weight, 1e-6)
-        given[chosen.name] = max(given[chosen.name, default: 0], least) + share
+    private static func usableWeight(_ candidate: Candidate) -> Double {
+        candidate.weight > 1e-6 ? candidate.weight : 1e-6
+    }
+
+    private mutating func note(_ work: Double, to chosen: Candidate) {
+        virtualTime = start(chosen)
+        let share = max(1, work.isFinite ? work : 1) / Self.usableWeight(chosen)
+        given[chosen.name] = virtualTime + share
     }
 }

@@ -24,6 +24,11 @@ public struct Retry: Hashable, Sendable {
         public var hereNotBefore: Instant?
         /// Others are preferred, and are not asked before.
         public var elsewhereNotBefore: Instant
+
+        public init(hereNotBefore: Instant?, elsewhereNotBefore: Instant) {
+            self.hereNotBefore = hereNotBefore
+            self.elsewhereNotBefore = elsewhereNotBefore
+        }
     }
 
     /// Why there is no other attempt. The raw values are the metric's label.
