@@ -20,6 +20,9 @@ final class AttemptLog: Sendable {
 
     private struct State {
         var deadlines: AnswerDeadlines
+        var firstTokenAt: Instant?
+        var hasChunks = false
+        var rate: RateFeedback?
         var completeness = Completeness()
         var form = Form.body
         var usageAsked = false
@@ -31,10 +34,12 @@ final class AttemptLog: Sendable {
     /// On whose behalf it is made: gone when it is given up.
     let caller = Caller()
     private let attempt: Attempt
+    private let startedAt: Instant
     private let state: Lock<State>
 
     init(_ attempt: Attempt, startedAt: Instant) {
         self.attempt = attempt
+        self.startedAt = startedAt
         state = Lock(State(deadlines: AnswerDeadlines(attempt.request.route.timeouts, startedAt: startedAt)))
     }
 
@@ -60,9 +65,24 @@ final class AttemptLog: Sendable {
         return usageAsked
     }
 
+    func heard(_ rate: RateFeedback) { state.withLock { $0.rate = rate } }
+
+    /// What the attempt has shown, beside its outcome.
+    var showing: AttemptShowing {
+        state.withLock { state in
+            AttemptShowing(
+                timeToFirstToken: state.firstTokenAt.map { startedAt.duration(to: $0) }, hasPassedOn: state.hasChunks,
+                rate: state.rate, usage: state.usage)
+        }
+    }
+
     func add(_ chunk: Chunk, _ facts: ChunkFacts, at now: Instant) {
         state.withLock { state in
-            if facts.hasToken { state.deadlines.sawToken(at: now) }
+            state.hasChunks = true
+            if facts.hasToken {
+                state.deadlines.sawToken(at: now)
+                state.firstTokenAt = state.firstTokenAt ?? now
+            }
             state.completeness.observe(facts)
             state.recorder?.append(chunk)
             state.model = facts.model ?? state.model
@@ -91,6 +111,30 @@ final class AttemptLog: Sendable {
     }
 }
 
+/// What is to be learned from an attempt about its upstream.
+struct AttemptShowing: Sendable {
+    /// Nil where none came.
+    let timeToFirstToken: Duration?
+    /// Whether callers have been given any of it.
+    let hasPassedOn: Bool
+    let rate: RateFeedback?
+    let usage: Usage?
+
+    /// For those who decide about the next attempts.
+    ///
+    /// - Parameter slowAfter: from when on a first token is late.
+    func result(_ outcome: AttemptLog.Outcome, slowAfter: Duration?) -> AttemptResult {
+        switch outcome {
+        case .whole:
+            .answered(
+                timeToFirstToken: timeToFirstToken, slowAfter: slowAfter,
+                tokenCount: usage.map { $0.promptTokenCount + $0.completionTokenCount }, rate: rate)
+        case .failed(let failure): AttemptResult(failure, timeToFirstToken: timeToFirstToken, rate: rate)
+        case .abandoned: .abandoned
+        }
+    }
+}
+
 /// Makes one attempt on behalf of a flight, within its deadlines and for as long as anybody wants it.
 struct AttemptDriver: Sendable {
     let clock: any MonotonicClock
@@ -102,7 +146,7 @@ struct AttemptDriver: Sendable {
 
     func run(
         _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, observer: Observer? = nil
-    ) async -> AttemptLog.Outcome {
+    ) async -> (AttemptLog.Outcome, AttemptShowing) {
         let log = AttemptLog(attempt, startedAt: clock.now)
         let caller = log.caller
         flight.makesAttempt(for: caller)
@@ -114,7 +158,7 @@ struct AttemptDriver: Sendable {
             caller.hangUp(.draining)
         }
         count(outcome, at: member)
-        return outcome
+        return (outcome, log.showing)
     }
 
     private func call(
@@ -131,7 +175,8 @@ struct AttemptDriver: Sendable {
                     log.add(chunk, facts, at: clock.now)
                     guard flight.append(chunk) else { throw .tooLarge(limit: "answer_size_max") }
                     observer?(chunk, log)
-                case .keepAlive, .rate: break
+                case .rate(let feedback): log.heard(feedback)
+                case .keepAlive: break
                 }
             }
             guard let reason = log.caller.gone else { return log.finish() }

@@ -48,7 +48,7 @@ extension Pipeline {
         if let (stored, result) = await lookElsewhere(flight) {
             return land(takeoff, with: stored, from: result)
         }
-        guard let answer = await call(takeoff).1, let store, !flight.isInvalidated else { return }
+        guard let (_, kept) = await call(takeoff), let answer = kept, let store, !flight.isInvalidated else { return }
         // After landing, and after those whom it has woken: a slow L2 holds nobody up, and no fast one either.
         await Task.yield()
         await store.set(flight.request.key, answer)
@@ -80,7 +80,7 @@ extension Pipeline {
         guard let leases, let settings = settings.withLock({ $0.lease }), !l1.isMarked(request.key, at: clock.now)
         else { return nil }
         let around = LeasedFlight.Surroundings(
-            call: { _, observer in await self.call(takeoff, observer) },
+            call: { await self.call(takeoff, $0) },
             unlist: { self.flights.unlist(takeoff) },
             fill: { stored in
                 guard !takeoff.flight.isInvalidated else { return }
@@ -94,13 +94,18 @@ extension Pipeline {
         return LeasedFlight(takeoff.flight, settings: settings, around: around)
     }
 
-    /// Asks the upstream, keeps the answer in L1 and lands the flight. Returns how it ended, and what L2 is to keep.
+    /// Waits for the flight's turn, asks the upstream, keeps the answer in L1 and lands the flight. Returns how it ended,
+    /// and what L2 is to keep; nil where the watcher has held it back.
     private func call(
-        _ takeoff: Flights.Takeoff, _ observer: AttemptDriver.Observer? = nil
-    ) async -> (LeaseMachine.Ended, Answer?) {
+        _ takeoff: Flights.Takeoff, _ watcher: Dispatch.Watcher = Dispatch.Watcher()
+    ) async -> (LeaseMachine.Ended, Answer?)? {
         let flight = takeoff.flight
         // Whoever wanted it may have gone during the look-up.
-        let outcome = flight.isGivenUp ? .abandoned : await attempt(flight, observer)
+        let limits = settings.withLock { $0.flightLimits.answer }
+        let flown =
+            flight.isGivenUp
+            ? .outcome(.abandoned) : await dispatch.fly(flight, limits: limits, watcher: watcher)
+        guard case .outcome(let outcome) = flown else { return nil }
         if bugs.contains(.unlistedBeforeKept) {
             flights.unlist(takeoff)
             await Task.yield()
@@ -135,21 +140,6 @@ extension Pipeline {
         // An expired one stays in L1 for when the upstream fails.
         let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
         return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil
-    }
-
-    private func attempt(
-        _ flight: SharedFlight, _ observer: AttemptDriver.Observer?
-    ) async -> AttemptLog.Outcome {
-        guard let member = upstreams.choose(for: flight.request.route) else {
-            return .failed(.unreachable(reason: "the route has no upstream"))
-        }
-        let limits = settings.withLock { $0.flightLimits.answer }
-        let first = upstreams.attempt(flight.request, at: member, limits: limits)
-        let outcome = await attempts.run(first, at: member, for: flight, observer: observer)
-        guard case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: first, at: member)
-        else { return outcome }
-        let second = upstreams.attempt(flight.request, at: member, limits: limits)
-        return await attempts.run(second, at: member, for: flight, observer: observer)
     }
 
     private func land(

@@ -19,11 +19,15 @@ public final class Pipeline: Sendable {
         public var lease: LeaseSettings?
         /// What L1 serves while it does not hear of changes in L2. Of what it was made with; not to be changed later.
         public var onTrackingLoss: Tracking.OnLoss
+        public var admission: AdmissionSettings
+        /// Other limits of upstreams that there are; those not named keep theirs.
+        public var upstreams: [UpstreamLimits]
 
         public init(
-            flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
+            flightsMax: Int = 4_096, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
             prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
-            onTrackingLoss: Tracking.OnLoss = .serve
+            onTrackingLoss: Tracking.OnLoss = .serve, admission: AdmissionSettings = AdmissionSettings(),
+            upstreams: [UpstreamLimits] = []
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
@@ -31,6 +35,8 @@ public final class Pipeline: Sendable {
             self.prices = prices
             self.lease = lease
             self.onTrackingLoss = onTrackingLoss
+            self.admission = admission
+            self.upstreams = upstreams
         }
     }
 
@@ -39,8 +45,8 @@ public final class Pipeline: Sendable {
     let store: (any Store)?
     /// The store, where calls can be shared through it.
     let leases: (any LeaseStore)?
-    let upstreams: UpstreamPool
-    let attempts: AttemptDriver
+    /// Who flies when, and where to.
+    let dispatch: Dispatch
     let flights: Flights
     /// L1 and flights in step with L2.
     let coherence: Coherence
@@ -68,17 +74,20 @@ public final class Pipeline: Sendable {
 
     init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>
+        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>,
+        order: AdmissionQueue.SeededOrder? = nil
     ) {
         self.lanes = lanes
         self.bugs = bugs
         self.l1 = l1
         self.store = store
         leases = store as? any LeaseStore
-        self.upstreams = upstreams
         self.clock = clock
         self.metrics = metrics
-        attempts = AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock))
+        dispatch = Dispatch(
+            Dispatcher(upstreams.limits, settings: settings.admission, order: order, at: clock.now), upstreams,
+            attempts: AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock)), clock: clock,
+            metrics: metrics)
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -91,7 +100,11 @@ public final class Pipeline: Sendable {
     public func reconfigure(_ new: Settings) {
         settings.withLock { $0 = new }
         flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
+        dispatch.reconfigure(new.upstreams, new.admission)
     }
+
+    /// Who waits before each upstream, and what it is let do.
+    public var upstreamStatus: [Dispatcher.Status] { dispatch.status }
 
     public var flightCount: Int { flights.count }
     /// Whether changes in L2 are heard of; nil: there is no L2 that tells.

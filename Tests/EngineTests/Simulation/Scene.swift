@@ -141,14 +141,15 @@ struct Scene: Sendable {
         _ clock: ManualClock, route: Route = Route(upstreams: ["sim"]), withStore: Bool = false,
         alwaysStreams: Bool = false, usageChunk: UsageChunk.Setting = .leave,
         settings: Pipeline.Settings = Pipeline.Settings(), bugs: Set<Pipeline.SeededBug> = [],
-        fleet: SimLeaseStore? = nil, script: @escaping SimUpstream.Script
+        fleet: SimLeaseStore? = nil, limits: UpstreamLimits = UpstreamLimits(name: "sim"),
+        order: AdmissionQueue.SeededOrder? = nil, script: @escaping SimUpstream.Script
     ) {
         self.clock = clock
         self.route = route
         upstream = SimUpstream(clock: clock, script: script)
         store = SimStore(clock: clock)
         let member = UpstreamPool.Member(
-            name: "sim", weight: 1, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
+            limits: limits, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
         var naming: (@Sendable (RequestKey) -> UInt64)?
         if let fleet { naming = { fleet.name(of: $0) } }
         pipeline = Pipeline(
@@ -157,7 +158,7 @@ struct Scene: Sendable {
                 naming: naming),
             store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member]), clock: clock,
             metrics: metrics,
-            settings: settings, bugs: bugs)
+            settings: settings, bugs: bugs, order: order)
     }
 
     func request(
