@@ -4,8 +4,11 @@
 ///
 /// While the time stays what it was the limit grows by a small queue's worth; where it rises the limit falls in
 /// proportion. The "Gradient2" limit of Netflix's concurrency-limits (2018), looked at once a window rather than with
-/// every sample, so that it moves at the pace of the answers. It neither grows nor falls by latency while less than
-/// half of it is used: nothing is learned then. All operations are O(1).
+/// every sample, so that it moves at the pace of the answers; it does not move while less than half of it is used.
+///
+/// The usual time is not a long mean: under lasting load that would take our own queue for usual, and the limit would
+/// creep up for ever. It is what is seen while less than half of the limit is used, or else with a quarter of it, tried
+/// out for two windows each `probeEvery` (as their first gradient limit does). All operations are O(1).
 public struct ConcurrencyLimit: Hashable, Sendable {
     public struct Settings: Hashable, Sendable {
         public var start: Int
@@ -19,10 +22,11 @@ public struct ConcurrencyLimit: Hashable, Sendable {
         /// What is left after an overload.
         public var cutTo: Double
         public var window: Duration
+        public var probeEvery: Duration
 
         public init(
             start: Int = 20, min: Int = 1, max: Int = 1_000, tolerance: Double = 2, smoothing: Double = 0.2,
-            cutTo: Double = 0.9, window: Duration = .milliseconds(250)
+            cutTo: Double = 0.9, window: Duration = .milliseconds(250), probeEvery: Duration = .seconds(60)
         ) {
             self.start = start
             self.min = min
@@ -31,6 +35,7 @@ public struct ConcurrencyLimit: Hashable, Sendable {
             self.smoothing = smoothing
             self.cutTo = cutTo
             self.window = window
+            self.probeEvery = probeEvery
         }
     }
 
@@ -44,10 +49,19 @@ public struct ConcurrencyLimit: Hashable, Sendable {
         case overloaded
     }
 
+    private enum Phase: Hashable {
+        case steady
+        /// A quarter is tried: until then what went before is answered.
+        case draining(until: Instant)
+        case measuring
+    }
+
     private var settings: Settings
+    private var phase = Phase.steady
     private var exact: Double
     /// The usual time to the first token, in seconds; nil before the first.
     private var usual: Double?
+    private var usualAt = Instant.zero
     private var windowBeganAt: Instant?
     private var sum = 0.0
     private var count = 0
@@ -67,7 +81,9 @@ public struct ConcurrencyLimit: Hashable, Sendable {
     }
 
     /// Attempts at once. At least 1.
-    public var limit: Int { Swift.max(1, Int(exact)) }
+    public var limit: Int {
+        Swift.max(1, Int(phase == .steady ? exact : bounded(exact / Self.probeDivisor)))
+    }
 
     /// What one attempt showed.
     ///
@@ -76,7 +92,7 @@ public struct ConcurrencyLimit: Hashable, Sendable {
     ///   - inflight: how many were under way, this one included.
     public mutating func sample(_ outcome: Outcome, sentAt: Instant, inflight: Int, at now: Instant) {
         switch outcome {
-        case .answered(let time): answered(time.seconds, inflight, at: now)
+        case .answered(let time): answered(time.seconds, inflight, sentAt: sentAt, at: now)
         case .refused:
             if isInUse(inflight) { cut(from: exact, sentAt: sentAt, at: now) }
         case .overloaded: cut(from: Swift.min(exact, 2 * Double(Swift.max(1, inflight))), sentAt: sentAt, at: now)
@@ -94,6 +110,7 @@ public struct ConcurrencyLimit: Hashable, Sendable {
         if let cutAt, sentAt <= cutAt { return }
         cutAt = now
         exact = bounded(value * settings.cutTo)
+        phase = .steady
         beginWindow(at: now)
     }
 
@@ -104,30 +121,54 @@ public struct ConcurrencyLimit: Hashable, Sendable {
         inflightMax = 0
     }
 
-    private mutating func answered(_ seconds: Double, _ inflight: Int, at now: Instant) {
+    private mutating func answered(_ seconds: Double, _ inflight: Int, sentAt: Instant, at now: Instant) {
         guard seconds > 0 else { return }
         if windowBeganAt == nil { beginWindow(at: now) }
+        if case .draining(let until) = phase {
+            guard now >= until else { return }
+            phase = .measuring
+            beginWindow(at: now)
+        }
+        guard let windowBeganAt, phase == .steady || sentAt >= windowBeganAt else { return }
         sum += seconds
         count += 1
         inflightMax = Swift.max(inflightMax, inflight)
-        let time = Swift.max(settings.window, .nanoseconds(Int64(Swift.min(sum / Double(count), 60) * 1e9)))
-        guard let windowBeganAt, windowBeganAt.duration(to: now) >= time else { return }
-        step(mean: sum / Double(count))
+        let mean = sum / Double(count)
+        let time = Swift.max(settings.window, Self.duration(mean))
+        guard windowBeganAt.duration(to: now) >= time else { return }
+        if phase == .steady { step(mean: mean, at: now) } else { measured(mean: mean, at: now) }
         beginWindow(at: now)
     }
 
-    /// How much of a window's mean goes into the usual time: it takes some hundred windows to become usual.
-    private static let usualWeight = 0.02
+    /// The part of the limit that is tried: with a half and a tolerance of two any queue would look usual.
+    private static let probeDivisor = 4.0
+    /// How much of what was seen goes into the usual time.
+    private static let seenWeight = 0.1
+    private static let probeWeight = 0.5
 
-    private mutating func step(mean: Double) {
-        var usual = self.usual ?? mean
-        usual += (mean - usual) * Self.usualWeight
-        // After a slow time the usual one comes down faster, or everything would look fast.
-        if usual > 2 * mean { usual *= 0.95 }
-        self.usual = usual
-        guard isInUse(inflightMax) else { return }
-        let gradient = Swift.max(0.5, Swift.min(1, settings.tolerance * usual / mean))
+    private mutating func measured(mean: Double, at now: Instant) {
+        phase = .steady
+        usualAt = now
+        usual = usual.map { $0 + (mean - $0) * Self.probeWeight } ?? mean
+    }
+
+    private mutating func step(mean: Double, at now: Instant) {
+        let known = usual ?? mean
+        guard isInUse(inflightMax) else {
+            usual = known + (mean - known) * Self.seenWeight
+            usualAt = now
+            return
+        }
+        if usual == nil { usualAt = now }
+        usual = mean < known ? known + (mean - known) * Self.seenWeight : known
+        guard usualAt.duration(to: now) < settings.probeEvery else {
+            phase = .draining(until: now.advanced(by: Self.duration(mean)))
+            return
+        }
+        let gradient = Swift.max(0.5, Swift.min(1, settings.tolerance * known / mean))
         let target = exact * gradient + exact.squareRoot()
         exact = bounded(exact + (target - exact) * settings.smoothing)
     }
+
+    private static func duration(_ seconds: Double) -> Duration { .nanoseconds(Int64(Swift.min(seconds, 60) * 1e9)) }
 }

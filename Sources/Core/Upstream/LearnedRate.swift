@@ -6,14 +6,15 @@
 ///      │         │            ╭───────────────────────────      near it: carefully
 ///      │         │       ╭────
 ///      │         ╰──────                                        cut to 0.7 of what was really sent
-///      └─────────┴─────────────────┬──────────────────┬───▶
-///                              growth time      twice that
+///      └─────────┴────────────────┬─────────────────────▶
+///                              growth time
 ///
 /// The curve is CUBIC's (Ha, Rhee, Xu, "CUBIC: a new TCP-friendly high-speed TCP variant", 2008), as in the adaptive
 /// retry mode of the AWS SDKs, but drawn to the scale of the rate, so that one provider of one request a second is
-/// approached as carefully as one of a thousand. It grows only on acceptance and while the rate is in use. What was
-/// sent before a cut and refused after it is part of the same event. Without any refusal for `forgetAfter` the limit
-/// is lifted. All operations are O(1).
+/// approached as carefully as one of a thousand. Between two refusals a provider lets in exactly what its budget
+/// gave in that time: that, rather than the rate that was reached, is what the curve is drawn around. It grows only on
+/// acceptance and while the rate is in use. What was sent before a cut and refused after it is part of the same event.
+/// Without any refusal for `forgetAfter` the limit is lifted. All operations are O(1).
 public struct LearnedRate: Hashable, Sendable {
     public struct Settings: Hashable, Sendable {
         /// What is left of the rate after a refusal.
@@ -41,15 +42,28 @@ public struct LearnedRate: Hashable, Sendable {
     /// And this part of what was once accepted.
     public static let floorShare = 0.02
 
+    /// One request that went.
+    public struct Sent: Hashable, Sendable {
+        public let at: Instant
+        /// How many went before it.
+        public let number: Int
+    }
+
     private struct Learned: Hashable {
         /// The rate after the cut.
         var floor: Double
         /// The rate that was too much, to be approached carefully.
         var anchor: Double
         var cutAt: Instant
+        /// How many had gone by then.
+        var sentBefore: Int
+        /// How many had gone when the anchor was set. Until one that went later is let in nothing is known about what
+        /// would be: refusals alone, as in an outage, do not move it.
+        var anchoredBefore: Int
+        var hasLetIn = false
         /// How long it has grown.
         var grownFor = Duration.zero
-        /// When growth was last looked at; nil while nothing was accepted since the cut.
+        /// When growth was last looked at; nil before the first acceptance since the cut.
         var lookedAt: Instant?
         var bucket: TokenBucket
     }
@@ -57,6 +71,7 @@ public struct LearnedRate: Hashable, Sendable {
     private let settings: Settings
     private var meter = RateMeter()
     private var learned: Learned?
+    private var sentCount = 0
 
     public init(_ settings: Settings = Settings()) { self.settings = settings }
 
@@ -73,37 +88,45 @@ public struct LearnedRate: Hashable, Sendable {
     }
 
     /// One goes.
-    public mutating func sent(at now: Instant) {
+    public mutating func sent(at now: Instant) -> Sent {
+        defer { sentCount += 1 }
         meter.count(at: now)
         learned?.bucket.charge(1, at: now)
+        return Sent(at: now, number: sentCount)
     }
 
-    /// One that was sent at `sentAt` was refused. Returns whether that was news.
+    /// It was refused. Returns whether that was news.
     @discardableResult
-    public mutating func refused(sentAt: Instant, at now: Instant) -> Bool {
+    public mutating func refused(_ sent: Sent, at now: Instant) -> Bool {
         guard let known = learned, rate(at: now) != nil else {
-            cut(from: meter.rate(at: now), anchor: nil, at: now)
+            let reached = meter.rate(at: now)
+            cut(to: reached * settings.cutTo, anchor: reached, at: now)
             return true
         }
-        guard sentAt > known.cutAt else { return false }
-        let base = min(known.bucket.rate, meter.rate(at: now))
-        // Where nothing was accepted in between nothing was learned about what would be.
-        let hasAccepted = known.lookedAt != nil
-        let anchor = hasAccepted ? max(base, known.anchor * settings.cutTo) : known.anchor
-        cut(from: base, anchor: hasAccepted && base >= known.anchor ? base : anchor, at: now)
+        guard sent.number >= known.sentBefore else { return false }
+        let reached = min(known.bucket.rate, meter.rate(at: now))
+        // Where nothing was let in meanwhile nothing was learned about what would be.
+        guard known.hasLetIn else {
+            cut(to: reached * settings.cutTo, anchor: known.anchor, at: now)
+            learned?.anchoredBefore = known.anchoredBefore
+            return true
+        }
+        let anchor = letIn(before: sent, since: known) ?? max(reached, known.anchor * settings.cutTo)
+        cut(to: min(reached, anchor) * settings.cutTo, anchor: anchor, at: now)
         return true
     }
 
-    /// One that was sent at `sentAt` was let in.
-    public mutating func accepted(sentAt: Instant, at now: Instant) {
+    /// It was let in.
+    public mutating func accepted(_ sent: Sent, at now: Instant) {
         guard var known = learned else { return }
         guard rate(at: now) != nil else {
             learned = nil
             return
         }
-        // Whatever was let in before the cut says nothing about the rate since.
-        guard sentAt > known.cutAt else { return }
         defer { learned = known }
+        if sent.number >= known.anchoredBefore { known.hasLetIn = true }
+        // Whatever went before the cut says nothing about the rate since.
+        guard sent.number >= known.sentBefore else { return }
         let since = known.lookedAt?.duration(to: now) ?? .zero
         known.lookedAt = max(known.lookedAt ?? now, now)
         guard meter.rate(at: now) >= known.bucket.rate * Self.inUse else { return }
@@ -111,18 +134,29 @@ public struct LearnedRate: Hashable, Sendable {
         setRate(grown(known), of: &known, at: now)
     }
 
+    /// How many a second were let in from the cut to this one, which was the first that was not. Nil where the time
+    /// or the number is too small to say.
+    private func letIn(before sent: Sent, since known: Learned) -> Double? {
+        let time = known.cutAt.duration(to: sent.at)
+        let count = sent.number - known.sentBefore
+        guard time >= RateMeter.window, count >= Self.letInMin else { return nil }
+        return Double(count) / time.seconds
+    }
+
+    private static let letInMin = 2
     /// The rate is in use where at least this part of it is sent.
     private static let inUse = 0.7
     /// What may go at once, as time at the learned rate.
     private static let burstTime = 0.1
 
-    private mutating func cut(from base: Double, anchor: Double?, at now: Instant) {
-        let anchor = max(anchor ?? base, Self.rateMin)
-        let floor = max(base * settings.cutTo, anchor * Self.floorShare, Self.rateMin)
+    private mutating func cut(to rate: Double, anchor: Double, at now: Instant) {
+        let anchor = max(anchor, Self.rateMin)
+        let floor = max(rate, anchor * Self.floorShare, Self.rateMin)
         var bucket = learned?.bucket ?? TokenBucket(rate: floor, burst: 1, at: now)
         bucket.configure(rate: floor, burst: floor * Self.burstTime, at: now)
         bucket.fill(at: now)
-        learned = Learned(floor: floor, anchor: anchor, cutAt: now, bucket: bucket)
+        learned = Learned(
+            floor: floor, anchor: anchor, cutAt: now, sentBefore: sentCount, anchoredBefore: sentCount, bucket: bucket)
     }
 
     private func setRate(_ rate: Double, of known: inout Learned, at now: Instant) {
@@ -130,11 +164,14 @@ public struct LearnedRate: Hashable, Sendable {
         known.bucket.configure(rate: rate, burst: rate * Self.burstTime, at: now)
     }
 
+    /// The curve: `floor` at first, `anchor` after the growth time, and beyond.
     private func grown(_ known: Learned) -> Double {
         let time = min(
             max(settings.growthTimeMin.seconds, settings.requestsPerGrowth / known.anchor),
             settings.growthTimeMax.seconds)
-        let step = known.grownFor.seconds / time - 1
+        let beyond = known.grownFor.seconds / time - 1
+        // What was saved up during a pause is spent without a rush: a third slower beyond the anchor than before it.
+        let step = beyond > 0 ? beyond / 1.5 : beyond
         return known.anchor + max(0, known.anchor - known.floor) * step * step * step
     }
 }

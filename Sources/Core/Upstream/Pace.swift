@@ -21,11 +21,12 @@ public struct Pace: Sendable {
 
     /// One request that went, to be named when its reply or its end is reported.
     public struct Sending: Hashable, Sendable {
-        public let at: Instant
         /// The estimate that was taken from the token budgets.
         public let tokens: Double
-        fileprivate let requestsBefore: Double
-        fileprivate let tokensBefore: Double
+        fileprivate let sent: LearnedRate.Sent
+        fileprivate let tokensSent: Double
+
+        public var at: Instant { sent.at }
     }
 
     /// `Retry-After` beyond this is taken for this.
@@ -41,7 +42,7 @@ public struct Pace: Sendable {
     private var announcedRequests = AnnouncedLimit()
     private var announcedTokens = AnnouncedLimit()
     private var pausedUntil = Instant.zero
-    private var requestsSent = 0.0
+    private var sentCount = 0
     private var tokensSent = 0.0
 
     public init(_ settings: Settings = Settings(), learning: LearnedRate.Settings = .init(), at now: Instant) {
@@ -79,29 +80,29 @@ public struct Pace: Sendable {
     public mutating func took(tokens cost: Double, at now: Instant) -> Sending {
         requests?.charge(1, at: now)
         tokens?.charge(cost, at: now)
-        learned.sent(at: now)
         announcedRequests.spent(1, at: now)
         announcedTokens.spent(cost, at: now)
-        requestsSent += 1
+        let sent = learned.sent(at: now)
+        sentCount = sent.number + 1
         tokensSent += cost
-        return Sending(at: now, tokens: cost, requestsBefore: requestsSent, tokensBefore: tokensSent)
+        return Sending(tokens: cost, sent: sent, tokensSent: tokensSent)
     }
 
     /// The upstream has begun to answer, or has refused; its headers said this.
     public mutating func report(_ feedback: RateFeedback, for sending: Sending, at now: Instant) {
         if feedback.isRefusal {
-            if learned.refused(sentAt: sending.at, at: now) { empty(at: now) }
+            if learned.refused(sending.sent, at: now) { requests?.fill(at: now) }
         } else {
-            learned.accepted(sentAt: sending.at, at: now)
+            learned.accepted(sending.sent, at: now)
         }
         if let wait = feedback.retryAfter, wait > .zero {
             pausedUntil = max(pausedUntil, now.advanced(by: min(wait, Self.pauseMax)))
         }
         announcedRequests.heard(
-            feedback.requests, spentSince: requestsSent - sending.requestsBefore, isRefusal: feedback.isRefusal,
+            feedback.requests, spentSince: Double(sentCount - sending.sent.number - 1), isRefusal: feedback.isRefusal,
             retryAfter: feedback.retryAfter, at: now)
         announcedTokens.heard(
-            feedback.tokens, spentSince: tokensSent - sending.tokensBefore,
+            feedback.tokens, spentSince: tokensSent - sending.tokensSent,
             isRefusal: feedback.isRefusal && !feedback.tokens.isEmpty, retryAfter: feedback.retryAfter, at: now)
     }
 
@@ -120,10 +121,6 @@ public struct Pace: Sendable {
 
     /// Until when the upstream wants to be left alone, if it does.
     public func pausedUntil(at now: Instant) -> Instant? { now < pausedUntil ? pausedUntil : nil }
-
-    private mutating func empty(at now: Instant) {
-        requests?.fill(at: now)
-    }
 
     private static func usable(_ burst: Double) -> Double { burst >= 10 ? (burst * burstShare).rounded(.down) : burst }
 
