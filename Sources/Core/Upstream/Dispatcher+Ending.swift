@@ -65,7 +65,9 @@ extension Dispatcher {
         _ result: AttemptResult, of attempt: UnderWay, _ retry: inout Retry, _ hasPassedOn: Bool, at now: Instant,
         jitter: Double
     ) -> Verdict {
-        guard settings.enabled, result.health != .success, result.health != .slow else { return .final(nil) }
+        guard settings.enabled, settings.retryRatio > 0, result.health != .success, result.health != .slow else {
+            return .final(nil)
+        }
         let verdict = retry.failed(
             result, hasPassedOn: hasPassedOn, hasOthers: attempt.hasOthers, deadline: attempt.deadline,
             budget: &retryBudget, at: now, jitter: jitter)

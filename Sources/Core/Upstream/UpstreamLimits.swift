@@ -80,7 +80,7 @@ public struct AdmissionSettings: Hashable, Sendable {
     public var tenant: TenantLimits
     /// How much of an upstream one model may have while another waits.
     public var modelShare: Double
-    /// Second attempts, for each request.
+    /// Second attempts, for each request. 0: none.
     public var retryRatio: Double
 
     public init(

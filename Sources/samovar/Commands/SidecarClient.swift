@@ -43,6 +43,7 @@ struct SidecarClient: Sendable {
         var request = HTTPClientRequest(url: base + path)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
+        if let urgency { request.headers.add(name: "samovar-class", value: urgency.rawValue) }
         if let authorization { request.headers.add(name: "authorization", value: authorization.revealed) }
         request.body = .bytes(ByteBuffer(bytes: body))
         let response = try await send(request)
@@ -50,7 +51,8 @@ struct SidecarClient: Sendable {
     }
 
     /// Asks with an OpenAI body; the reply is read by the caller.
-    func ask(_ kind: APIKind, body: [UInt8]) async throws -> HTTPClientResponse {
+    /// - Parameter urgency: how urgent it is; nil: as the route's requests are.
+    func ask(_ kind: APIKind, body: [UInt8], urgency: RequestClass? = nil) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: base + "/v1" + kind.upstreamPath)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")

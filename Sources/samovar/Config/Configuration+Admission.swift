@@ -22,7 +22,7 @@ extension Configuration {
         var tenant = Tenant()
         /// How much of an upstream one model may have while another waits.
         var modelShare = 0.75
-        /// Second attempts, for each request.
+        /// Second attempts, for each request. 0: none.
         var retryRatio = 0.1
 
         static let keys: [ConfigurationKey<Admission>] = [

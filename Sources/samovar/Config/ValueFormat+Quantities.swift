@@ -66,7 +66,9 @@ extension ValueFormat where Value == Duration {
 extension ValueFormat where Value == Double {
     /// A decimal number with at most three decimals.
     static func decimal(_ range: ClosedRange<Double>) -> Self {
-        let (lowest, highest) = (Quantity.spelled(decimal: range.lowerBound), Quantity.spelled(decimal: range.upperBound))
+        let (lowest, highest) = (
+            Quantity.spelled(decimal: range.lowerBound), Quantity.spelled(decimal: range.upperBound)
+        )
         return Self(allowed: "a number from \(lowest) to \(highest), with at most 3 decimals") { text in
             guard let number = Quantity.decimal(text), range.contains(number) else { return .malformed }
             return .value(number)

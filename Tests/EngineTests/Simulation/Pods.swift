@@ -10,7 +10,7 @@ struct Pods {
 
     init(
         _ clock: ManualClock, count: Int, route: Route = Route(upstreams: ["sim"]),
-        settings: Pipeline.Settings = Pipeline.Settings(),
+        settings: Pipeline.Settings = Scene.settings,
         script: @escaping @Sendable (_ pod: Int, _ number: Int) -> [SimUpstream.Act]
     ) {
         let fleet = SimFleet(clock: clock)

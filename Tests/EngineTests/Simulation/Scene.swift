@@ -140,7 +140,7 @@ struct Scene: Sendable {
     init(
         _ clock: ManualClock, route: Route = Route(upstreams: ["sim"]), withStore: Bool = false,
         alwaysStreams: Bool = false, usageChunk: UsageChunk.Setting = .leave,
-        settings: Pipeline.Settings = Pipeline.Settings(), bugs: Set<Pipeline.SeededBug> = [],
+        settings: Pipeline.Settings = Scene.settings, bugs: Set<Pipeline.SeededBug> = [],
         fleet: SimLeaseStore? = nil, limits: UpstreamLimits = UpstreamLimits(name: "sim"),
         order: AdmissionQueue.SeededOrder? = nil, script: @escaping SimUpstream.Script
     ) {
@@ -160,6 +160,9 @@ struct Scene: Sendable {
             metrics: metrics,
             settings: settings, bugs: bugs, order: order)
     }
+
+    /// Each attempt is one that a scene's script has foreseen.
+    static let settings = Pipeline.Settings(admission: AdmissionSettings(retryRatio: 0))
 
     func request(
         _ prompt: String = "p", stream: Bool = false, members: String = "",
