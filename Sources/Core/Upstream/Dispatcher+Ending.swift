@@ -47,7 +47,7 @@ extension Dispatcher {
         let wasClosed = gates[gate].breaker.state(at: now) == .closed
         gates[gate].learn(result, of: attempt, at: now, jitter: jitter)
         let state = gates[gate].breaker.state(at: now)
-        if !wasClosed, state == .closed { gates[gate].slowStart.cameBack(at: now) }
+        if !wasClosed, state == .closed { gates[gate].cameBack(at: now) }
         if !result.isOfCredential, result.health != .neutral,
             let until = ejection.report(gates[gate].limits.name, failed: result.health == .failure, at: now)
         {

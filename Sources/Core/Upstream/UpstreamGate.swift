@@ -134,6 +134,15 @@ struct UpstreamGate: Sendable {
         if let firstToken { meanFirstToken = moved(meanFirstToken, firstToken) }
     }
 
+    /// It is asked by all again. How many it took at once in its trouble, and how quickly, says nothing about now: begun
+    /// anew with what an upstream is begun with, or those who wait would wait for a limit of one to grow back.
+    mutating func cameBack(at now: Instant) {
+        slowStart.cameBack(at: now)
+        concurrency = ConcurrencyLimit(limits.concurrency)
+        meanHold = nil
+        meanFirstToken = nil
+    }
+
     // MARK: What was learned
 
     /// Callers' credentials that are remembered to be out of money, at most.
