@@ -8,6 +8,26 @@ extension Dispatcher {
         case again(Asking.Again)
     }
 
+    /// The upstream has begun to answer, and said this about its limits: long before a long answer's end.
+    public mutating func began(_ permit: Permit, _ feedback: RateFeedback?, at now: Instant, jitter: Double) -> Moves {
+        if settings.enabled, let attempt = underWay[permit.number], !attempt.hasBegun {
+            underWay[permit.number]?.hasBegun = true
+            gates[attempt.gate].began(feedback ?? RateFeedback(), of: attempt, at: now)
+        }
+        return look(at: now, jitter: jitter)
+    }
+
+    /// The first token has come, so long after the attempt began.
+    public mutating func showedToken(
+        _ permit: Permit, after time: Duration, at now: Instant, jitter: Double
+    ) -> Moves {
+        if settings.enabled, let attempt = underWay[permit.number], !attempt.hasShownToken {
+            underWay[permit.number]?.hasShownToken = true
+            gates[attempt.gate].showedToken(after: time, of: attempt, at: now)
+        }
+        return look(at: now, jitter: jitter)
+    }
+
     /// The attempt has ended; its permit is given back. A permit that was given back already changes nothing.
     ///
     /// - Parameters:

@@ -29,7 +29,7 @@ struct StormTests {
 
     @Test(
         "99.5 % are answered in time where the limits are configured, and 1 % of the calls are too much at most",
-        arguments: [1, 2, 3])
+        arguments: [1, 2])
     func configured(seed: UInt64) throws {
         let outcome = try Self.ramp(seed: seed)
         #expect(outcome.got.success >= 0.995, "\(outcome.text)")
@@ -37,7 +37,7 @@ struct StormTests {
         #expect(outcome.tally.prompts.values.allSatisfy { $0 == 1 })
     }
 
-    @Test("where they are learned, 5 % of the calls are too much at most", arguments: [1, 2])
+    @Test("where they are learned, 5 % of the calls are too much at most", arguments: [1])
     func learned(seed: UInt64) throws {
         let outcome = try Self.ramp(seed: seed, limits: UpstreamLimits(name: "provider"))
         #expect(outcome.refusedShare <= 0.05, "\(outcome.text)")
