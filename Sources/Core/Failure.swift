@@ -31,12 +31,17 @@ public enum Failure: Error, Hashable, Sendable {
         public let contentType: String?
         public let body: [UInt8]
         public let retryAfter: Duration?
+        /// What the upstream said about its limits. For our own pace; never passed on.
+        public let rate: RateFeedback?
 
-        public init(status: Int, contentType: String?, body: [UInt8], retryAfter: Duration?) {
+        public init(
+            status: Int, contentType: String?, body: [UInt8], retryAfter: Duration?, rate: RateFeedback? = nil
+        ) {
             self.status = status
             self.contentType = contentType
             self.body = body
             self.retryAfter = retryAfter
+            self.rate = rate
         }
     }
 

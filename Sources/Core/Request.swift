@@ -19,6 +19,8 @@ public struct Request: Sendable {
     public let sharing: Sharing
     /// How long this caller waits, whatever the flight's own deadlines are.
     public let timeout: Duration?
+    /// How urgent it is: as its route's requests are, or less, if the caller says so.
+    public let requestClass: RequestClass
     /// The caller wants to be told which tenant it is.
     public let showsTenant: Bool
 
@@ -46,6 +48,8 @@ public struct Request: Sendable {
         /// From the request's headers; the body's own are merged in.
         public var controls = Controls()
         public var timeout: Duration?
+        /// How urgent the caller says it is.
+        public var requestClass: RequestClass?
         public var showsTenant = false
 
         public init(kind: APIKind, body: [UInt8]?) {
@@ -99,6 +103,7 @@ public struct Request: Sendable {
         wantsUsage = facts.includeUsage
         controls = arrival.controls.merged(with: facts.controls)
         timeout = arrival.timeout
+        requestClass = rule.route.requestClass.lowered(to: arrival.requestClass)
         showsTenant = arrival.showsTenant
         sharing = Self.sharing(controls: controls, facts: facts, kind: arrival.kind, route: rule.route)
         key = rule.key(

@@ -17,6 +17,10 @@ public struct Route: Hashable, Sendable {
     /// Top-level members of the body that do not make two requests different here.
     public var ignored: Set<String>
     public var timeouts: AnswerDeadlines.Timeouts
+    /// How urgent its requests are, unless they say themselves that they are less so.
+    public var requestClass: RequestClass
+    /// How long a caller waits for its flight's turn.
+    public var queueTimeout: Duration
 
     public init(
         name: String = "default",
@@ -31,7 +35,9 @@ public struct Route: Hashable, Sendable {
         storesContentFilter: Bool = false,
         finishWhenLeft: Bool = false,
         ignored: Set<String> = [],
-        timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts()
+        timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts(),
+        requestClass: RequestClass = .interactive,
+        queueTimeout: Duration = .seconds(10)
     ) {
         self.name = name
         self.kinds = kinds
@@ -46,6 +52,8 @@ public struct Route: Hashable, Sendable {
         self.finishWhenLeft = finishWhenLeft
         self.ignored = ignored
         self.timeouts = timeouts
+        self.requestClass = requestClass
+        self.queueTimeout = queueTimeout
     }
 
     /// Whose credential the route's upstreams are asked with; this decides the tenant.

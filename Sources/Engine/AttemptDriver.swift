@@ -20,6 +20,9 @@ final class AttemptLog: Sendable {
 
     private struct State {
         var deadlines: AnswerDeadlines
+        var firstTokenAt: Instant?
+        var hasChunks = false
+        var rate: RateFeedback?
         var completeness = Completeness()
         var form = Form.body
         var usageAsked = false
@@ -31,10 +34,12 @@ final class AttemptLog: Sendable {
     /// On whose behalf it is made: gone when it is given up.
     let caller = Caller()
     private let attempt: Attempt
+    private let startedAt: Instant
     private let state: Lock<State>
 
     init(_ attempt: Attempt, startedAt: Instant) {
         self.attempt = attempt
+        self.startedAt = startedAt
         state = Lock(State(deadlines: AnswerDeadlines(attempt.request.route.timeouts, startedAt: startedAt)))
     }
 
@@ -60,13 +65,32 @@ final class AttemptLog: Sendable {
         return usageAsked
     }
 
-    func add(_ chunk: Chunk, _ facts: ChunkFacts, at now: Instant) {
+    func heard(_ rate: RateFeedback) { state.withLock { $0.rate = rate } }
+
+    /// What the attempt has shown, beside its outcome.
+    var showing: AttemptShowing {
         state.withLock { state in
-            if facts.hasToken { state.deadlines.sawToken(at: now) }
+            AttemptShowing(
+                timeToFirstToken: state.firstTokenAt.map { startedAt.duration(to: $0) }, hasPassedOn: state.hasChunks,
+                rate: state.rate, usage: state.usage)
+        }
+    }
+
+    /// Returns how long the first token took, with the first token.
+    @discardableResult
+    func add(_ chunk: Chunk, _ facts: ChunkFacts, at now: Instant) -> Duration? {
+        state.withLock { state in
+            let isFirst = facts.hasToken && state.firstTokenAt == nil
+            state.hasChunks = true
+            if facts.hasToken {
+                state.deadlines.sawToken(at: now)
+                state.firstTokenAt = state.firstTokenAt ?? now
+            }
             state.completeness.observe(facts)
             state.recorder?.append(chunk)
             state.model = facts.model ?? state.model
             state.usage = facts.usage ?? state.usage
+            return isFirst ? startedAt.duration(to: now) : nil
         }
     }
 
@@ -91,6 +115,30 @@ final class AttemptLog: Sendable {
     }
 }
 
+/// What is to be learned from an attempt about its upstream.
+struct AttemptShowing: Sendable {
+    /// Nil where none came.
+    let timeToFirstToken: Duration?
+    /// Whether callers have been given any of it.
+    let hasPassedOn: Bool
+    let rate: RateFeedback?
+    let usage: Usage?
+
+    /// For those who decide about the next attempts.
+    ///
+    /// - Parameter slowAfter: from when on a first token is late.
+    func result(_ outcome: AttemptLog.Outcome, slowAfter: Duration?) -> AttemptResult {
+        switch outcome {
+        case .whole:
+            .answered(
+                timeToFirstToken: timeToFirstToken, slowAfter: slowAfter,
+                tokenCount: usage.map { $0.promptTokenCount + $0.completionTokenCount }, rate: rate)
+        case .failed(let failure): AttemptResult(failure, timeToFirstToken: timeToFirstToken, rate: rate)
+        case .abandoned: .abandoned
+        }
+    }
+}
+
 /// Makes one attempt on behalf of a flight, within its deadlines and for as long as anybody wants it.
 struct AttemptDriver: Sendable {
     let clock: any MonotonicClock
@@ -100,37 +148,48 @@ struct AttemptDriver: Sendable {
     /// Is told of each chunk, after the flight.
     typealias Observer = @Sendable (Chunk, AttemptLog) -> Void
 
+    /// What an attempt shows of its upstream while it runs.
+    enum Sign: Sendable {
+        /// It answers, and said this about its limits.
+        case began(RateFeedback?)
+        case firstToken(after: Duration)
+    }
+
     func run(
-        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, observer: Observer? = nil
-    ) async -> AttemptLog.Outcome {
+        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, observer: Observer? = nil,
+        signs: @escaping @Sendable (Sign) -> Void = { _ in }
+    ) async -> (AttemptLog.Outcome, AttemptShowing) {
         let log = AttemptLog(attempt, startedAt: clock.now)
         let caller = log.caller
         flight.makesAttempt(for: caller)
         watch.begin(log)
         defer { watch.end(log) }
         let outcome = await withTaskCancellationHandler {
-            await call(attempt, at: member, for: flight, log, observer)
+            await call(attempt, at: member, for: flight, log, observer, signs)
         } onCancel: {
             caller.hangUp(.draining)
         }
         count(outcome, at: member)
-        return outcome
+        return (outcome, log.showing)
     }
 
     private func call(
         _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, _ log: AttemptLog,
-        _ observer: Observer?
+        _ observer: Observer?, _ signs: @escaping @Sendable (Sign) -> Void
     ) async -> AttemptLog.Outcome {
         do throws(Failure) {
             try await member.upstream.attempt(attempt, for: log.caller) { event throws(Failure) in
                 // What still comes after it was given up is for nobody.
                 if let reason = log.caller.gone { throw reason }
                 switch event {
-                case .began(let form): flight.began(form, usageAsked: log.began(form))
+                case .began(let form):
+                    flight.began(form, usageAsked: log.began(form))
+                    signs(.began(log.showing.rate))
                 case .chunk(let chunk, let facts):
-                    log.add(chunk, facts, at: clock.now)
+                    if let time = log.add(chunk, facts, at: clock.now) { signs(.firstToken(after: time)) }
                     guard flight.append(chunk) else { throw .tooLarge(limit: "answer_size_max") }
                     observer?(chunk, log)
+                case .rate(let feedback): log.heard(feedback)
                 case .keepAlive: break
                 }
             }

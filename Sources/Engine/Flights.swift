@@ -74,6 +74,7 @@ final class Flights: Sendable {
             return .success((Seat(flight: flight, follower: follower, isLeader: true), new))
         }
         let (seat, new) = try joined.get()
+        if !seat.isLeader { seat.flight.tellJoined(request) }
         if let new, case .terminated = takeoff[lane % takeoff.count].yield(new) {
             remove(new)
             new.flight.land(.failed(.draining))

@@ -97,7 +97,7 @@ extension Pipeline {
                 switch event {
                 case .began(let form): _ = log.began(form)
                 case .chunk(let chunk, let facts): log.add(chunk, facts, at: clock.now)
-                case .keepAlive: break
+                case .keepAlive, .rate: break
                 }
             }
         } catch {

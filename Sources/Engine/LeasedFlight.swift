@@ -27,8 +27,9 @@ final class LeasedFlight: Sendable {
 
     /// What the pipeline does for a flight.
     struct Surroundings: Sendable {
-        /// Makes the call, keeps what it brings in L1, lands the flight and says what is to be kept in L2.
-        let call: @Sendable (SharedFlight, @escaping AttemptDriver.Observer) async -> (LeaseMachine.Ended, Answer?)
+        /// Makes the call, keeps what it brings in L1, lands the flight and says what is to be kept in L2. Nil: the
+        /// watcher has held it back.
+        let call: @Sendable (Dispatch.Watcher) async -> (LeaseMachine.Ended, Answer?)?
         /// Nobody may join any more: the answer is found in a cache, or there is none.
         let unlist: @Sendable () -> Void
         /// Keeps an answer from the store in L1.
@@ -255,8 +256,29 @@ final class LeasedFlight: Sendable {
 
     private func call(_ standing: LeaseMachine.Standing) async {
         if case .alone = standing { around.metrics.leases[.alone].add(1) }
-        let route = flight.request.route
-        let deadline = AnswerDeadlines(route.timeouts, startedAt: around.clock.now).next
+        let watcher = Dispatch.Watcher(
+            waits: { [weak self] deadline in self?.waits(until: deadline) },
+            goes: { [weak self] in self?.goes() ?? false },
+            received: { [weak self] chunk, log in
+                self?.event { $0.received(chunk, log.form, progressUntil: log.progressUntil, at: $1) }
+            })
+        // Held back: the machine has something to do first, and then says `call` once more.
+        guard let (ended, answer) = await around.call(watcher) else { return }
+        state.withLock { $0.answer = answer }
+        event { $0.ended(ended, at: $1) }
+    }
+
+    /// The call waits for its turn: this pod goes on leading.
+    private func waits(until deadline: Instant) {
+        event { machine, now in
+            machine.waits(until: deadline, at: now)
+            return []
+        }
+    }
+
+    /// It is the call's turn. Whether it may be made.
+    private func goes() -> Bool {
+        let deadline = AnswerDeadlines(flight.request.route.timeouts, startedAt: around.clock.now).next
         var isReady = false
         event { machine, now in
             switch machine.calls(progressUntil: deadline, at: now) {
@@ -266,12 +288,7 @@ final class LeasedFlight: Sendable {
             case .notYet(let actions): return actions
             }
         }
-        guard isReady else { return }
-        let (ended, answer) = await around.call(flight) { [weak self] chunk, log in
-            self?.event { $0.received(chunk, log.form, progressUntil: log.progressUntil, at: $1) }
-        }
-        state.withLock { $0.answer = answer }
-        event { $0.ended(ended, at: $1) }
+        return isReady
     }
 
     private func commit(_ stores: Bool, _ end: PublishedEntry?) async {

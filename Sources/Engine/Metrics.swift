@@ -87,6 +87,24 @@ public enum AttemptOutcome: String, CaseIterable, Sendable {
     }
 }
 
+/// What became of the wish for a second attempt. The raw values are the metric's label.
+public enum RetryOutcome: String, CaseIterable, Sendable {
+    case success
+    case failure
+    /// Nobody was left to read it.
+    case abandoned
+    /// `retry_ratio` was used up.
+    case denied
+
+    init(_ outcome: AttemptLog.Outcome) {
+        switch outcome {
+        case .whole: self = .success
+        case .failed: self = .failure
+        case .abandoned: self = .abandoned
+        }
+    }
+}
+
 /// Where a request came in.
 public enum DataFront: String, CaseIterable, Sendable {
     case http
@@ -130,7 +148,11 @@ public final class Metrics: Sendable {
     public let unpricedRequests = Counter()
     /// Followers cut because they read too slowly.
     public let lagged = Counter()
+    public let retries = Counters<RetryOutcome>()
+    /// How long flights waited for their turn, those who could go at once left out.
+    public let queueWait = Histogram()
     private let attempts = Lock<[String: Counters<AttemptOutcome>]>([:])
+    private let refusals = Lock<[String: Counters<Rejection.Reason>]>([:])
 
     public init() {}
 
@@ -142,6 +164,21 @@ public final class Metrics: Sendable {
             return new
         }
         counters[outcome].add(1)
+    }
+
+    /// A flight was not let through to an upstream; empty: its route names none that there is.
+    public func refused(before upstream: String, _ reason: Rejection.Reason) {
+        let counters = refusals.withLock { all in
+            if let known = all[upstream] { return known }
+            let new = Counters<Rejection.Reason>()
+            all[upstream] = new
+            return new
+        }
+        counters[reason].add(1)
+    }
+
+    public var refusalCounts: [(upstream: String, reasons: Counters<Rejection.Reason>)] {
+        refusals.withLock { all in all.keys.sorted().compactMap { name in all[name].map { (name, $0) } } }
     }
 
     public var attemptCounts: [(upstream: String, outcomes: Counters<AttemptOutcome>)] {

@@ -19,11 +19,15 @@ public final class Pipeline: Sendable {
         public var lease: LeaseSettings?
         /// What L1 serves while it does not hear of changes in L2. Of what it was made with; not to be changed later.
         public var onTrackingLoss: Tracking.OnLoss
+        public var admission: AdmissionSettings
+        /// Other limits of upstreams that there are; those not named keep theirs.
+        public var upstreams: [UpstreamLimits]
 
         public init(
-            flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
+            flightsMax: Int = 4_096, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
             prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
-            onTrackingLoss: Tracking.OnLoss = .serve
+            onTrackingLoss: Tracking.OnLoss = .serve, admission: AdmissionSettings = AdmissionSettings(),
+            upstreams: [UpstreamLimits] = []
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
@@ -31,6 +35,8 @@ public final class Pipeline: Sendable {
             self.prices = prices
             self.lease = lease
             self.onTrackingLoss = onTrackingLoss
+            self.admission = admission
+            self.upstreams = upstreams
         }
     }
 
@@ -38,16 +44,16 @@ public final class Pipeline: Sendable {
     public let l1: MemoryCache
     let store: (any Store)?
     /// The store, where calls can be shared through it.
-    private let leases: (any LeaseStore)?
-    let upstreams: UpstreamPool
-    private let attempts: AttemptDriver
-    private let flights: Flights
+    let leases: (any LeaseStore)?
+    /// Who flies when, and where to.
+    let dispatch: Dispatch
+    let flights: Flights
     /// L1 and flights in step with L2.
     let coherence: Coherence
     let clock: any MonotonicClock
     let settings: Lock<Settings>
-    private let lanes: [any TaskExecutor]
-    private let bugs: Set<SeededBug>
+    let lanes: [any TaskExecutor]
+    let bugs: Set<SeededBug>
 
     /// - Parameter lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
     ///   thread on which it came. Empty: wherever `run` runs.
@@ -68,17 +74,20 @@ public final class Pipeline: Sendable {
 
     init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>
+        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>,
+        order: AdmissionQueue.SeededOrder? = nil
     ) {
         self.lanes = lanes
         self.bugs = bugs
         self.l1 = l1
         self.store = store
         leases = store as? any LeaseStore
-        self.upstreams = upstreams
         self.clock = clock
         self.metrics = metrics
-        attempts = AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock))
+        dispatch = Dispatch(
+            Dispatcher(upstreams.limits, settings: settings.admission, order: order, at: clock.now), upstreams,
+            attempts: AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock)), clock: clock,
+            metrics: metrics)
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -91,7 +100,11 @@ public final class Pipeline: Sendable {
     public func reconfigure(_ new: Settings) {
         settings.withLock { $0 = new }
         flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
+        dispatch.reconfigure(new.upstreams, new.admission)
     }
+
+    /// Who waits before each upstream, and what it is let do.
+    public var upstreamStatus: [Dispatcher.Status] { dispatch.status }
 
     public var flightCount: Int { flights.count }
     /// Whether changes in L2 are heard of; nil: there is no L2 that tells.
@@ -265,176 +278,6 @@ public final class Pipeline: Sendable {
             metrics.savedMicroUSD.add(saved)
         } else {
             metrics.unpricedRequests.add(1)
-        }
-    }
-
-    // MARK: Flights
-
-    /// Flies all flights. Returns when `close` was called and the last one has landed; cancelling gives them up.
-    public func run() async {
-        await withTaskGroup(of: Void.self) { around in
-            around.addTask { await self.coherence.run() }
-            await self.flyAll()
-            around.cancelAll()
-        }
-    }
-
-    private func flyAll() async {
-        await withTaskGroup(of: Void.self) { running in
-            for (lane, takeoffs) in flights.takeoffs.enumerated() {
-                if lanes.isEmpty {
-                    running.addTask { await self.fly(takeoffs) }
-                } else {
-                    running.addTask(executorPreference: lanes[lane]) { await self.fly(takeoffs) }
-                }
-            }
-        }
-    }
-
-    /// Flights of one lane; they inherit its executor.
-    private func fly(_ takeoffs: AsyncStream<Flights.Takeoff>) async {
-        await withDiscardingTaskGroup { flying in
-            for await takeoff in takeoffs {
-                // In this very turn, up to its first wait.
-                flying.addImmediateTask { await self.fly(takeoff) }
-            }
-        }
-    }
-
-    /// No flight takes off any more.
-    public func close() { flights.close() }
-
-    /// Tells everyone who still waits that the process is shutting down.
-    public func giveUp() { flights.landAll(.draining) }
-
-    private func fly(_ takeoff: Flights.Takeoff) async {
-        defer { flights.remove(takeoff) }
-        let flight = takeoff.flight
-        if let stored = lookAgain(flight.request) { return land(takeoff, with: stored, from: .l1Hit) }
-        await noteGenerations(takeoff)
-        if let leased = leased(takeoff) { return await leased.fly() }
-        if let (stored, result) = await lookElsewhere(flight) {
-            return land(takeoff, with: stored, from: result)
-        }
-        guard let answer = await call(takeoff).1, let store, !flight.isInvalidated else { return }
-        // After landing, and after those whom it has woken: a slow L2 holds nobody up, and no fast one either.
-        await Task.yield()
-        await store.set(flight.request.key, answer)
-    }
-
-    /// What the flight begins under: asked for before anything is looked up or called for it.
-    private func noteGenerations(_ takeoff: Flights.Takeoff) async {
-        let flight = takeoff.flight
-        if case .alone = flight.request.sharing { return }
-        let generations = await coherence.generations(for: flight.request)
-        flight.beginsUnder(generations)
-        // Learned before the flight said what it is under: then nobody has told it.
-        if !coherence.allows(generations) {
-            flights.unlist(takeoff)
-            flight.invalidate()
-        }
-    }
-
-    /// L1 has it already: whoever misses the flight finds the answer.
-    private func land(_ takeoff: Flights.Takeoff, with stored: StoredAnswer, from result: ServeResult) {
-        flights.unlist(takeoff)
-        takeoff.flight.land(with: stored, from: result)
-    }
-
-    /// The flight's way with other pods; nil where it goes without them.
-    private func leased(_ takeoff: Flights.Takeoff) -> LeasedFlight? {
-        let request = takeoff.flight.request
-        if case .alone = request.sharing { return nil }
-        guard let leases, let settings = settings.withLock({ $0.lease }), !l1.isMarked(request.key, at: clock.now)
-        else { return nil }
-        let around = LeasedFlight.Surroundings(
-            call: { _, observer in await self.call(takeoff, observer) },
-            unlist: { self.flights.unlist(takeoff) },
-            fill: { stored in
-                guard !takeoff.flight.isInvalidated else { return }
-                self.fill(request.key, stored, since: takeoff.flight.startedAt)
-                // Invalidated between our look and the cache: then nobody else takes it out.
-                if takeoff.flight.isInvalidated { self.l1.remove(request.key) }
-            },
-            drop: { self.l1.remove(request.key) },
-            allows: { self.coherence.allows($0.answer.generations) && !takeoff.flight.isInvalidated },
-            metrics: metrics, clock: clock, store: leases)
-        return LeasedFlight(takeoff.flight, settings: settings, around: around)
-    }
-
-    /// Asks the upstream, keeps the answer in L1 and lands the flight. Returns how it ended, and what L2 is to keep.
-    private func call(
-        _ takeoff: Flights.Takeoff, _ observer: AttemptDriver.Observer? = nil
-    ) async -> (LeaseMachine.Ended, Answer?) {
-        let flight = takeoff.flight
-        // Whoever wanted it may have gone during the look-up.
-        let outcome = flight.isGivenUp ? .abandoned : await attempt(flight, observer)
-        if bugs.contains(.unlistedBeforeKept) {
-            flights.unlist(takeoff)
-            await Task.yield()
-        }
-        let answer = keep(outcome, of: flight).answer
-        flights.unlist(takeoff)
-        return (land(flight, outcome, isStored: answer != nil), answer)
-    }
-
-    /// An answer that has come meanwhile.
-    private func lookAgain(_ request: Request) -> StoredAnswer? {
-        guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook) else { return nil }
-        // The flight before this one may have landed between our caller's miss and its join. Without this second
-        // look the same prompt is paid for twice. (groupcache.go, `load`.)
-        let now = clock.now
-        guard let stored = l1.get(request.key, at: now),
-            stored.freshness.verdict(for: request.controls, at: now) == .fresh
-        else { return nil }
-        return stored
-    }
-
-    /// L2's answer.
-    private func lookElsewhere(_ flight: SharedFlight) async -> (StoredAnswer, ServeResult)? {
-        let request = flight.request
-        guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook),
-            !l1.isMarked(request.key, at: clock.now), let stored = await store?.get(request.key),
-            coherence.allows(stored.answer.generations), !flight.isInvalidated
-        else { return nil }
-        fill(request.key, stored, since: flight.startedAt)
-        // Invalidated between our look and the cache: then nobody else takes it out.
-        if flight.isInvalidated { l1.remove(request.key) }
-        // An expired one stays in L1 for when the upstream fails.
-        let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
-        return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil
-    }
-
-    private func attempt(
-        _ flight: SharedFlight, _ observer: AttemptDriver.Observer?
-    ) async -> AttemptLog.Outcome {
-        guard let member = upstreams.choose(for: flight.request.route) else {
-            return .failed(.unreachable(reason: "the route has no upstream"))
-        }
-        let limits = settings.withLock { $0.flightLimits.answer }
-        let first = upstreams.attempt(flight.request, at: member, limits: limits)
-        let outcome = await attempts.run(first, at: member, for: flight, observer: observer)
-        guard case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: first, at: member)
-        else { return outcome }
-        let second = upstreams.attempt(flight.request, at: member, limits: limits)
-        return await attempts.run(second, at: member, for: flight, observer: observer)
-    }
-
-    private func land(
-        _ flight: SharedFlight, _ outcome: AttemptLog.Outcome, isStored: Bool
-    ) -> LeaseMachine.Ended {
-        switch outcome {
-        case .whole(let whole):
-            flight.land(.complete, usage: whole.usage, isStored: isStored)
-            return .whole(
-                stores: isStored,
-                PublishedForm(whole.recording.form, usageAsked: whole.recording.usageAsked), usage: whole.usage)
-        case .failed(let failure):
-            flight.land(.failed(failure))
-            return .failed(failure)
-        case .abandoned:
-            flight.land(.failed(.cut))
-            return .failed(.cut)
         }
     }
 }

@@ -65,6 +65,8 @@ public struct AnswerLimits: Hashable, Sendable {
 public enum AttemptEvent: Sendable {
     /// The upstream has begun to answer with success, in this form; it may not be the one asked for.
     case began(Form)
+    /// What its headers said about how fast it may be asked. Before `began`; not where they said nothing.
+    case rate(RateFeedback)
     case chunk(Chunk, ChunkFacts)
     /// A sign of life that is no token. Never recorded, never a reason to wait longer.
     case keepAlive

@@ -29,7 +29,12 @@ final class SharedFlight: Sendable {
         var isLeft = false
         var isInvalidated = false
         var whenInvalidated: (@Sendable () -> Void)?
+        /// What to do when another caller joins, with how many there are then.
+        var whenJoined: (@Sendable (Request, Int) -> Void)?
         var generations = Generations()
+        /// When the latest of its callers came, and the class of the most urgent one.
+        var joinedAt: Instant
+        var requestClass: RequestClass
     }
 
     /// The request of the caller who was first: what is asked upstream.
@@ -43,7 +48,10 @@ final class SharedFlight: Sendable {
         self.clock = clock
         startedAt = clock.now
         let finishWhenLeft = request.sharing == .stored && request.route.finishWhenLeft
-        state = Lock(State(machine: Flight(limits: limits, finishWhenLeft: finishWhenLeft)))
+        state = Lock(
+            State(
+                machine: Flight(limits: limits, finishWhenLeft: finishWhenLeft), joinedAt: startedAt,
+                requestClass: request.requestClass))
     }
 
     // MARK: Callers
@@ -51,6 +59,24 @@ final class SharedFlight: Sendable {
     func join(ttl: Duration?) -> Flight<Waiter>.JoinAction {
         state.withLock { $0.machine.join(ttl: ttl) }
     }
+
+    /// This caller has joined after the first: whoever waits for the flight's turn is told.
+    func tellJoined(_ request: Request) {
+        let now = clock.now
+        let (whenJoined, count) = state.withLock { state in
+            state.joinedAt = max(state.joinedAt, now)
+            state.requestClass = min(state.requestClass, request.requestClass)
+            return (state.whenJoined, state.machine.followerCount)
+        }
+        whenJoined?(request, count)
+    }
+
+    /// Leaves it to `body` what happens when more callers join; nil: nothing.
+    func whenJoined(_ body: (@Sendable (Request, Int) -> Void)?) { state.withLock { $0.whenJoined = body } }
+
+    var joinedAt: Instant { state.withLock { $0.joinedAt } }
+    var requestClass: RequestClass { state.withLock { $0.requestClass } }
+    var followerCount: Int { state.withLock { $0.machine.followerCount } }
 
     /// The follower has read enough, or has gone. Returns whether the flight is given up with it.
     @discardableResult

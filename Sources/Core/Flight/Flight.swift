@@ -79,6 +79,9 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
         self.finishWhenLeft = finishWhenLeft
     }
 
+    /// How many read it, or wait to.
+    public var followerCount: Int { places.count }
+
     public enum JoinAction: Hashable, Sendable {
         case joined(Follower)
         /// `flight_followers_max` is reached.

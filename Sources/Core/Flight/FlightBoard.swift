@@ -14,7 +14,7 @@ public struct FlightBoard<Flight: Sendable>: Sendable {
     private var count = 0
     private var nextNumber = 0
 
-    public init(flightsMax: Int = 1_024) {
+    public init(flightsMax: Int = 4_096) {
         self.flightsMax = flightsMax
     }
 

@@ -15,6 +15,7 @@ extension Request {
         wantsUsage = entry.wantsUsage
         controls = arrival.controls.merged(with: entry.controls)
         timeout = arrival.timeout
+        requestClass = entry.rule.route.requestClass.lowered(to: arrival.requestClass)
         showsTenant = arrival.showsTenant
         sharing = controls.noStore ? .alone(.noStore) : entry.sharing
         key = entry.key

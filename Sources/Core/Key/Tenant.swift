@@ -50,6 +50,9 @@ public struct Tenant: Hashable, Sendable {
         }
     }
 
+    /// Whether it is known by a credential of its own, which goes upstream.
+    var isCredential: Bool { origin == .credential }
+
     public static func == (left: Tenant, right: Tenant) -> Bool { left.identity == right.identity }
     public func hash(into hasher: inout Hasher) { hasher.combine(identity) }
 }

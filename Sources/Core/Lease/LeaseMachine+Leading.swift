@@ -14,24 +14,46 @@ extension LeaseMachine {
         case notYet([Action])
     }
 
+    /// The call waits for its turn before the upstream, until then at most: that is progress, and the lease is kept.
+    public mutating func waits(until deadline: Instant, at now: Instant) {
+        guard standing == .leads else { return }
+        switch phase {
+        case .ready:
+            if heart == nil { heart = beating(until: deadline) } else { heart?.progressed(until: deadline) }
+        case .calling: heart?.progressed(until: deadline)
+        case .idle, .acquiring, .refreshing, .following, .burying, .ending, .over: return
+        }
+    }
+
+    private func beating(until deadline: Instant) -> Heart {
+        Heart(
+            every: settings.renewInterval, acquiredAt: askedAt, progressUntil: deadline,
+            beatsWithoutProgress: bugs.contains(.beatsWithoutProgress))
+    }
+
     /// The upstream is about to be called: ask right before the request goes out, after all queues.
     ///
     /// - Parameter progressUntil: until when the upstream may be silent: `AnswerDeadlines.next`.
     public mutating func calls(progressUntil: Instant, at now: Instant) -> CallAction {
+        if case .calling = phase {
+            // A second attempt of the same call.
+            heart?.progressed(until: progressUntil)
+            return .go
+        }
         guard case .ready = phase else { return .notYet([]) }
         if standing == .leads {
             // The process may have been paused, or the call have waited for a permit: a lease that was asked for so
             // long ago may be another's before the upstream has the request.
-            guard askedAt.duration(to: now) < settings.callWithin || bugs.contains(.callsLate) else {
+            let isOurs = heart?.isLost != true && askedAt.duration(to: now) < settings.callWithin
+            guard isOurs || bugs.contains(.callsLate) else {
                 // Renewed, not acquired once more: to those who wait, a lease that is acquired again under the same
                 // attempt looks as old as it was, and they would take it while the upstream is being called.
                 phase = .refreshing
+                heart = nil
                 askedAt = now
                 return .notYet([.renew])
             }
-            heart = Heart(
-                every: settings.renewInterval, acquiredAt: askedAt, progressUntil: progressUntil,
-                beatsWithoutProgress: bugs.contains(.beatsWithoutProgress))
+            if heart == nil { heart = beating(until: progressUntil) } else { heart?.progressed(until: progressUntil) }
         }
         phase = .calling
         return .go
@@ -50,11 +72,19 @@ extension LeaseMachine {
 
     /// The call has ended. Local callers have been told already.
     public mutating func ended(_ ended: Ended, at now: Instant) -> [Action] {
+        if case .ready = phase, case .failed(let failure) = ended { return notCalled(failure) }
         guard case .calling = phase else { return [] }
         guard standing == .leads else { return endedAlone(ended) }
         phase = .ending(ended)
         if isFollowed { publication.open(at: now) }
         return settle(at: now)
+    }
+
+    /// It was not let through to the upstream. Another pod may be.
+    private mutating func notCalled(_ failure: Failure) -> [Action] {
+        phase = .over
+        guard standing == .leads else { return releaseUnknown }
+        return [.abort(.failed(failure, isRetryable: isRetryable(failure))), .withdraw(attempt)]
     }
 
     private mutating func endedAlone(_ ended: Ended) -> [Action] {
@@ -73,6 +103,7 @@ extension LeaseMachine {
     public mutating func renewed(_ reply: RenewReply, at now: Instant) -> [Action] {
         if case .refreshing = phase { return refreshed(reply, at: now) }
         let sentAt = heart?.replied(reply) ?? now
+        if case .ready = phase, case .renewed = reply { askedAt = max(askedAt, sentAt) }
         guard case .calling = phase else { return [] }
         switch reply {
         case .renewed(let isFollowed):
@@ -204,6 +235,8 @@ extension LeaseMachine {
         return switch failure {
         // Nothing is known against the request or the upstream.
         case .draining, .cut: count < settings.attemptsMax
+        // Nor is anything known where this pod had no room: another one may have.
+        case .limited where failure.isRejection: count < settings.attemptsMax
         default: failure.isUpstreamTrouble && count < settings.troubledAttemptsMax
         }
     }

@@ -25,6 +25,7 @@
 ///
 ///     let actions = machine.begin(at: now)                        [acquire]
 ///     machine.replied(.leads(sight, nil), at: now)                [announce, call(.leads)]
+///     machine.waits(until: deadline, at: now)                     where it has to, before the upstream
 ///     machine.calls(progressUntil: deadline, at: now)             .go, or else .notYet([renew])
 ///     machine.received(chunk, form, progressUntil:, at: now)      [] or [publish]
 ///     machine.ended(.whole(stores: true, usage), at: now)         [publish]?, then [commit]
@@ -128,7 +129,8 @@ public struct LeaseMachine: Sendable {
     /// When to call `tick`; `never` where only an event goes on.
     public var next: Instant {
         switch phase {
-        case .idle, .acquiring, .ready, .refreshing, .burying, .over: .never
+        case .idle, .acquiring, .refreshing, .burying, .over: .never
+        case .ready: standing == .leads ? heart?.next ?? .never : .never
         case .calling: standing == .leads ? min(heart?.next ?? .never, publication.next) : .never
         case .ending: publication.next
         case .following: remote.map { min($0.next, wish.deadline) } ?? .never
@@ -241,6 +243,7 @@ public struct LeaseMachine: Sendable {
     /// Time has passed.
     public mutating func tick(at now: Instant) -> [Action] {
         switch phase {
+        case .ready where standing == .leads: beat(at: now)
         case .calling where standing == .leads: beat(at: now) + publish(at: now)
         case .ending: settle(at: now)
         case .following: look(at: now)

@@ -60,6 +60,7 @@ struct PrometheusText {
             [("", metrics.lagged.current)]
         }
         gauge("samovar_flights", "Upstream calls in the air (flights_max).", source.pipeline.flightCount)
+        addUpstreams(source.pipeline.upstreamStatus, metrics)
         gauge("samovar_connections", "Open connections of the data port (connections_max).", source.connectionCount())
         if let redis = source.redis() { add(redis) }
         if let succeeded = source.lastReloadSucceeded() {
@@ -90,6 +91,42 @@ struct PrometheusText {
         }
     }
 
+    /// What stands before each upstream.
+    private mutating func addUpstreams(_ upstreams: [Dispatcher.Status], _ metrics: Metrics) {
+        func label(_ name: String) -> String { "upstream=\"\(name)\"" }
+        gauges("samovar_queue_flights", "Flights that wait for their turn (queue_max).") {
+            upstreams.flatMap { upstream in
+                RequestClass.allCases.map {
+                    ("\(label(upstream.upstream)),class=\"\($0.rawValue)\"", Double(upstream.waiting[$0] ?? 0))
+                }
+            }
+        }
+        counter("samovar_queue_refused_total", "Flights that were not let through to an upstream.") {
+            metrics.refusalCounts.flatMap { upstream, reasons in
+                reasons.all.map { ("\(label(upstream)),reason=\"\($0.label.rawValue)\"", $0.value) }
+            }
+        }
+        histogram("samovar_queue_wait_seconds", "How long flights waited that could not go at once.", metrics.queueWait)
+        gauges("samovar_permits", "Attempts under way.") {
+            upstreams.map { (label($0.upstream), Double($0.permitCount)) }
+        }
+        gauges("samovar_concurrency_limit", "How many attempts may be under way, as learned (concurrency_max).") {
+            upstreams.map { (label($0.upstream), Double($0.concurrencyLimit)) }
+        }
+        gauges("samovar_pace_requests_per_second", "How fast it is asked at most; absent where nothing limits it.") {
+            upstreams.compactMap { upstream in upstream.requestsPerSecond.map { (label(upstream.upstream), $0) } }
+        }
+        gauges("samovar_upstream_breaker_state", "0 closed, 1 half-open, 2 open.") {
+            upstreams.map { (label($0.upstream), Double($0.breaker.rawValue)) }
+        }
+        gauges("samovar_upstream_ejected", "1 while it is left out because it fails more than the others.") {
+            upstreams.map { (label($0.upstream), $0.isEjected ? 1 : 0) }
+        }
+        counter("samovar_retries_total", "Second attempts by outcome; denied: retry_ratio was used up.") {
+            metrics.retries.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }
+        }
+    }
+
     private mutating func head(_ name: String, _ help: String, _ type: String) {
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
     }
@@ -104,6 +141,25 @@ struct PrometheusText {
     private mutating func gauge(_ name: String, _ help: String, _ value: Int) {
         head(name, help, "gauge")
         text += "\(name) \(value)\n"
+    }
+
+    /// One that is whole is written as such.
+    private mutating func gauges(_ name: String, _ help: String, _ samples: () -> [(String, Double)]) {
+        head(name, help, "gauge")
+        for (labels, value) in samples() {
+            let text = value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+            self.text += "\(name){\(labels)} \(text)\n"
+        }
+    }
+
+    private mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram) {
+        head(name, help, "histogram")
+        let snapshot = histogram.snapshot
+        for (bound, count) in zip(Histogram.bounds, snapshot.buckets) {
+            text += "\(name)_bucket{le=\"\(bound)\"} \(count)\n"
+        }
+        text += "\(name)_bucket{le=\"+Inf\"} \(snapshot.count)\n"
+        text += "\(name)_sum \(snapshot.sumSeconds)\n\(name)_count \(snapshot.count)\n"
     }
 
     private mutating func histogram(_ name: String, _ help: String, _ histograms: Histograms<ServeResult>) {

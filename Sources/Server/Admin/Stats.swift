@@ -39,6 +39,42 @@ public struct Stats: Codable, Sendable {
         /// By upstream, then by outcome.
         public var attempts: [String: [String: Int]]
         public var callsSaved: Int
+        /// What stands before each upstream, by its name.
+        public var admission: [String: AdmissionStats]
+        /// Second attempts, by outcome; absent until there was one, or the wish for one.
+        public var retries: [String: Int]?
+    }
+
+    /// Who waits for one upstream, and what it is let do.
+    public struct AdmissionStats: Codable, Sendable {
+        /// Flights that wait, by class.
+        public var waiting: [String: Int]
+        /// Flights that were not let through, by reason.
+        public var refused: [String: Int]
+        /// Attempts under way.
+        public var permits: Int
+        public var concurrencyLimit: Int
+        /// Absent where nothing limits it.
+        public var requestsPerSecond: Double?
+        /// `closed`, `half_open` or `open`.
+        public var breaker: String
+        public var ejected: Bool
+
+        init(_ status: Dispatcher.Status, refused: [String: Int]) {
+            let counts = status.waiting.map { ($0.key.rawValue, $0.value) }
+            waiting = Dictionary(uniqueKeysWithValues: counts)
+            self.refused = refused
+            permits = status.permitCount
+            concurrencyLimit = status.concurrencyLimit
+            requestsPerSecond = status.requestsPerSecond
+            breaker =
+                switch status.breaker {
+                case .closed: "closed"
+                case .halfOpen: "half_open"
+                case .open: "open"
+                }
+            ejected = status.isEjected
+        }
     }
 
     public struct SavedTokens: Codable, Sendable {
@@ -100,6 +136,12 @@ extension Stats {
         func share(_ part: Int) -> Double { askable == 0 ? 0 : Double(part) / Double(askable) }
         var attempts: [String: [String: Int]] = [:]
         for (upstream, outcomes) in metrics.attemptCounts { attempts[upstream] = Self.counted(outcomes) }
+        var refused: [String: [String: Int]] = [:]
+        for (upstream, reasons) in metrics.refusalCounts { refused[upstream] = Self.counted(reasons) }
+        var admission: [String: AdmissionStats] = [:]
+        for status in source.pipeline.upstreamStatus {
+            admission[status.upstream] = AdmissionStats(status, refused: refused[status.upstream] ?? [:])
+        }
         let fill = source.pipeline.l1.fill
         let hasPrices = source.hasPrices()
         self.init(
@@ -108,7 +150,9 @@ extension Stats {
             requests: Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) }),
             hitRate: HitRate(l1: share(count(.l1Hit)), l2: share(count(.l2Hit)), withoutCall: share(withoutCall)),
             coalesced: count(.coalesced),
-            upstream: UpstreamStats(attempts: attempts, callsSaved: withoutCall),
+            upstream: UpstreamStats(
+                attempts: attempts, callsSaved: withoutCall, admission: admission,
+                retries: Self.counted(metrics.retries).nonEmpty),
             savedTokens: SavedTokens(
                 prompt: metrics.savedPromptTokens.current, completion: metrics.savedCompletionTokens.current),
             savedMicroUsd: hasPrices ? metrics.savedMicroUSD.current : nil,

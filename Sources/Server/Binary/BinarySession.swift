@@ -61,8 +61,11 @@ struct BinarySession {
             return .invalidate(invalidate.target, arrival, what: payload.array(what))
         case .warm:
             let (ask, body) = try Ask.readWarm(payload, limits: limits)
+            var arrival = arrival(ask, payload.array(body))
+            // Nobody waits for the answer.
+            arrival.requestClass = .prewarm
             return .warm(
-                arrival(ask, payload.array(body)), digest: ask.metadata.bodyDigest.map { Digest256(bytes: $0.bytes) })
+                arrival, digest: ask.metadata.bodyDigest.map { Digest256(bytes: $0.bytes) })
         case .stats: return .stats
         default: throw ProtocolError(.unknownOpcode, .opcode)
         }

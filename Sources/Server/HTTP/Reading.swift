@@ -25,6 +25,7 @@ extension Request.Arrival {
         authorization = head.value("authorization").map(Secret.init)
         controls = head.value("cache-control").map(Controls.init(cacheControl:)) ?? Controls()
         timeout = head.value("x-samovar-timeout").flatMap { Duration(spelled: $0) }
+        requestClass = head.value("samovar-class").flatMap { RequestClass(rawValue: $0.lowercased()) }
         showsTenant = head.value("x-samovar-show") == "tenant"
     }
 }

@@ -70,6 +70,8 @@ public struct ErrorReply: Hashable, Sendable {
             self.init(
                 status: 503, message: "the limit \(limit) is reached", type: "overloaded", code: limit,
                 retryAfter: retryAfter)
+            // Tried again at once it would only be refused again: we know that there is no room.
+            forbidsRetry = failure.isRejection
         case .lagged:
             self.init(
                 status: 503, message: "this caller reads too slowly (follower_lag_max)", type: "overloaded",

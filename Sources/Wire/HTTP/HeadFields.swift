@@ -73,6 +73,7 @@ extension HeadFields.Name {
             isSame("cache-control") || isSame("openai-organization") || isSame("openai-project")
                 || isSame("openai-beta") || isSame("anthropic-version") || isSame("anthropic-beta")
                 || isSame("x-samovar-timeout") || isSame("x-samovar-show")
+                || isSame("samovar-class")
         }
         switch range.count {
         case 4 where isSame("host"): self = .host

@@ -50,11 +50,13 @@ struct SidecarClient: Sendable {
     }
 
     /// Asks with an OpenAI body; the reply is read by the caller.
-    func ask(_ kind: APIKind, body: [UInt8]) async throws -> HTTPClientResponse {
+    /// - Parameter urgency: how urgent it is; nil: as the route's requests are.
+    func ask(_ kind: APIKind, body: [UInt8], urgency: RequestClass? = nil) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: base + "/v1" + kind.upstreamPath)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
         request.headers.add(name: "x-samovar-show", value: "tenant")
+        if let urgency { request.headers.add(name: "samovar-class", value: urgency.rawValue) }
         if let authorization { request.headers.add(name: "authorization", value: authorization.revealed) }
         request.body = .bytes(ByteBuffer(bytes: body))
         return try await send(request)

@@ -9,7 +9,7 @@ extension Configuration {
         var answerSizeMax = 32 << 20
         /// The size of one upstream's answer as a stream.
         var streamSizeMax = 4 << 20
-        var flightsMax = 1_024
+        var flightsMax = 4_096
         var flightFollowersMax = 10_000
         /// How far a follower may fall behind before it is cut.
         var followerLagMax = 256 << 10

@@ -41,6 +41,8 @@ extension Route {
             storesContentFilter: route.storeContentFilter,
             finishWhenLeft: route.finishWhenLeft,
             ignored: Set(route.key.ignore),
-            timeouts: route.deadline)
+            timeouts: route.deadline,
+            requestClass: route.urgency == .batch ? .batch : .interactive,
+            queueTimeout: route.queueTimeout)
     }
 }

@@ -5,6 +5,7 @@ struct Configuration: Hashable, Sendable {
     var lease = Lease()
     var cache = Cache()
     var upstreams: [UpstreamConfiguration] = []
+    var admission = Admission()
     /// In file order: the first that matches holds. The last of them is `default`, unless one has that name.
     var routes = [RouteConfiguration.default]
     /// Paths that are passed through although they are not cached, exactly as written.
@@ -25,6 +26,7 @@ struct Configuration: Hashable, Sendable {
         .items(
             "upstreams", \.upstreams, empty: UpstreamConfiguration(name: "", url: ""), UpstreamConfiguration.keys,
             required: ["name", "url"], .restart),
+        .section("admission", \.admission, Admission.keys),
         .items(
             "routes", \.routes, empty: RouteConfiguration(name: ""), RouteConfiguration.keys, required: ["name"]),
         .list("passthrough", \.passthrough, of: .requestPath),

@@ -7,6 +7,7 @@ struct ConfigurationChecks {
         checkRedis(&findings)
         checkCache(&findings)
         checkUpstreams(&findings)
+        checkPaces(&findings)
         checkRouteNames(&findings)
         for index in configuration.routes.indices {
             checkUpstreams(of: index, &findings)
@@ -84,6 +85,22 @@ struct ConfigurationChecks {
         for (index, upstream) in configuration.upstreams.enumerated() where upstream.caFile != nil {
             guard upstream.url.lowercased().hasPrefix("http:") else { continue }
             findings.error("upstreams[\(index)].ca_file", "is for TLS, and the url is http://; write https://")
+        }
+    }
+
+    private func checkPaces(_ findings: inout ConfigurationFindings) {
+        for (index, upstream) in configuration.upstreams.enumerated() {
+            if upstream.burst != nil, upstream.requestsPerSecond == nil {
+                findings.error("upstreams[\(index)].burst", "needs requests_per_second beside it")
+            }
+            if upstream.breaker.sleep > upstream.breaker.sleepMax {
+                let longest = ValueFormat.duration(.zero...(.seconds(3_600))).spell(upstream.breaker.sleepMax)
+                findings.error("upstreams[\(index)].breaker.sleep", "is longer than sleep_max, which is \(longest)")
+            }
+        }
+        let tenant = configuration.admission.tenant
+        if tenant.burst != nil, tenant.requestsPerSecond == nil {
+            findings.error("admission.tenant.burst", "needs requests_per_second beside it")
         }
     }
 

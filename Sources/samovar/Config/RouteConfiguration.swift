@@ -40,6 +40,15 @@ struct RouteConfiguration: Hashable, Sendable {
     var finishWhenLeft = false
     var key = Key()
     var deadline = AnswerDeadlines.Timeouts()
+    var urgency = Urgency.interactive
+    /// How long a caller waits for its turn upstream.
+    var queueTimeout = Duration.seconds(10)
+
+    /// How urgent its requests are; callers may say that theirs are less so.
+    enum Urgency: String, CaseIterable, Hashable, Sendable {
+        case interactive
+        case batch
+    }
 
     init(name: String) {
         self.name = name
@@ -60,6 +69,8 @@ struct RouteConfiguration: Hashable, Sendable {
         .value("finish_when_left", \.finishWhenLeft, .flag),
         .section("key", \.key, Key.keys),
         .section("deadline", \.deadline, deadlineKeys),
+        .value("class", \.urgency, .choice),
+        .value("queue_timeout", \.queueTimeout, .duration(Configuration.Limits.timeouts)),
     ]
 
     private static let deadlineKeys: [ConfigurationKey<AnswerDeadlines.Timeouts>] = [

@@ -63,6 +63,21 @@ extension ValueFormat where Value == Duration {
     }
 }
 
+extension ValueFormat where Value == Double {
+    /// A decimal number with at most three decimals.
+    static func decimal(_ range: ClosedRange<Double>) -> Self {
+        let (lowest, highest) = (
+            Quantity.spelled(decimal: range.lowerBound), Quantity.spelled(decimal: range.upperBound)
+        )
+        return Self(allowed: "a number from \(lowest) to \(highest), with at most 3 decimals") { text in
+            guard let number = Quantity.decimal(text), range.contains(number) else { return .malformed }
+            return .value(number)
+        } spell: {
+            Quantity.spelled(decimal: $0)
+        }
+    }
+}
+
 extension ValueFormat where Value == Bool {
     static var flag: Self {
         Self(allowed: "true or false") { text in
@@ -128,6 +143,25 @@ private enum Quantity {
             let fraction = Int(decimals + String(repeating: "0", count: 6 - decimals.utf8.count))
         else { return nil }
         return dollars * 1_000_000 + fraction
+    }
+
+    static func decimal(_ text: String) -> Double? {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let units = whole(parts[0]), units <= 1_000_000_000 else { return nil }
+        guard parts.count == 2 else { return Double(units) }
+        let decimals = parts[1].utf8
+        guard (1...3).contains(decimals.count), decimals.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        // As one number, so that what is spelled is read back as the same.
+        return Double(text)
+    }
+
+    static func spelled(decimal: Double) -> String {
+        let thousandths = Int((decimal * 1_000).rounded())
+        let (units, rest) = thousandths.quotientAndRemainder(dividingBy: 1_000)
+        guard rest != 0 else { return "\(units)" }
+        var decimals = String(repeating: "0", count: 3 - String(rest).count) + String(rest)
+        while decimals.hasSuffix("0") { decimals.removeLast() }
+        return "\(units).\(decimals)"
     }
 
     static func spelled(microDollars: Int) -> String {

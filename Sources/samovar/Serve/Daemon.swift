@@ -283,7 +283,13 @@ extension Configuration {
         let (new, connectionsMax) = (cache, old.limits.connectionsMax)
         listen = old.listen
         redis = old.redis
+        let limits = upstreams
         upstreams = old.upstreams
+        for index in upstreams.indices {
+            if let new = limits.first(where: { $0.name == upstreams[index].name }) {
+                upstreams[index].takeLimits(of: new)
+            }
+        }
         cache = old.cache
         cache.ttl = new.ttl
         cache.staleTTL = new.staleTTL

@@ -60,7 +60,18 @@ extension Configuration {
                         outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
                 }),
             lease: leaseSettings,
-            onTrackingLoss: redis.onTrackingLoss)
+            onTrackingLoss: redis.onTrackingLoss,
+            admission: admissionSettings,
+            upstreams: upstreams.map(UpstreamLimits.init))
+    }
+
+    private var admissionSettings: AdmissionSettings {
+        AdmissionSettings(
+            enabled: admission.enabled,
+            tenant: .init(
+                requestsPerSecond: admission.tenant.requestsPerSecond, burst: admission.tenant.burst,
+                tokensPerMinute: admission.tenant.tokensPerMinute),
+            modelShare: admission.modelShare, retryRatio: admission.retryRatio)
     }
 
     private var leaseSettings: LeaseSettings? {
@@ -104,8 +115,26 @@ extension HTTPUpstream.Settings {
 extension UpstreamPool.Member {
     init(_ upstream: UpstreamConfiguration, _ client: HTTPUpstream) {
         self.init(
-            name: upstream.name, weight: upstream.weight, alwaysStreams: upstream.form == .stream,
+            limits: UpstreamLimits(upstream), alwaysStreams: upstream.form == .stream,
             usageChunk: upstream.usageChunk == .ask ? .ask : .leave, upstream: client)
+    }
+}
+
+extension UpstreamLimits {
+    init(_ upstream: UpstreamConfiguration) {
+        let breaker = upstream.breaker
+        self.init(
+            name: upstream.name, weight: upstream.weight, tier: upstream.tier,
+            requestsPerSecond: upstream.requestsPerSecond, burst: upstream.burst,
+            tokensPerMinute: upstream.tokensPerMinute, concurrencyMax: upstream.concurrencyMax,
+            queueMax: upstream.queueMax, slowStart: upstream.slowStart,
+            breaker: .init(
+                openForMin: breaker.sleep, openForMax: breaker.sleepMax,
+                window: .init(
+                    length: breaker.window, volumeMin: breaker.volumeMin, errorRatio: breaker.errorRatio,
+                    slowRatio: breaker.slowRatio),
+                probeSuccesses: breaker.probeSuccesses),
+            slowAfter: breaker.slowAfter)
     }
 }
 

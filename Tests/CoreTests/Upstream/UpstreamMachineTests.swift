@@ -146,16 +146,6 @@ struct UsageChunkTests {
     }
 }
 
-@Suite("A rotation")
-struct RotationTests {
-    @Test("gives turns by weight, evenly spread")
-    func smooth() {
-        var rotation = Rotation(weights: [5, 1, 1])
-        let turns = (0..<7).map { _ in rotation.next() }
-        #expect(turns == [0, 0, 1, 0, 2, 0, 0])
-    }
-}
-
 @Suite("A drain")
 struct DrainTests {
     private let settings = Drain.Settings(acceptFor: .milliseconds(50), grace: .milliseconds(200))

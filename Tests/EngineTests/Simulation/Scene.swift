@@ -140,15 +140,16 @@ struct Scene: Sendable {
     init(
         _ clock: ManualClock, route: Route = Route(upstreams: ["sim"]), withStore: Bool = false,
         alwaysStreams: Bool = false, usageChunk: UsageChunk.Setting = .leave,
-        settings: Pipeline.Settings = Pipeline.Settings(), bugs: Set<Pipeline.SeededBug> = [],
-        fleet: SimLeaseStore? = nil, script: @escaping SimUpstream.Script
+        settings: Pipeline.Settings = Scene.settings, bugs: Set<Pipeline.SeededBug> = [],
+        fleet: SimLeaseStore? = nil, limits: UpstreamLimits = UpstreamLimits(name: "sim"),
+        order: AdmissionQueue.SeededOrder? = nil, script: @escaping SimUpstream.Script
     ) {
         self.clock = clock
         self.route = route
         upstream = SimUpstream(clock: clock, script: script)
         store = SimStore(clock: clock)
         let member = UpstreamPool.Member(
-            name: "sim", weight: 1, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
+            limits: limits, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
         var naming: (@Sendable (RequestKey) -> UInt64)?
         if let fleet { naming = { fleet.name(of: $0) } }
         pipeline = Pipeline(
@@ -157,8 +158,11 @@ struct Scene: Sendable {
                 naming: naming),
             store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member]), clock: clock,
             metrics: metrics,
-            settings: settings, bugs: bugs)
+            settings: settings, bugs: bugs, order: order)
     }
+
+    /// Each attempt is one that a scene's script has foreseen.
+    static let settings = Pipeline.Settings(admission: AdmissionSettings(retryRatio: 0))
 
     func request(
         _ prompt: String = "p", stream: Bool = false, members: String = "",

@@ -1,7 +1,7 @@
-import SamovarCore
 import Synchronization
 import TestSupport
 
+@testable import SamovarCore
 @testable import SamovarEngine
 
 /// Runs all tasks of one simulation on the caller's thread, in an order that the seed decides.
@@ -44,17 +44,33 @@ final class SimExecutor: TaskExecutor {
 
 /// Time that stands still until everything waits for it.
 final class ManualClock: MonotonicClock {
-    private struct Sleeper {
-        let deadline: Instant
+    private typealias Wake = @Sendable (Result<Void, any Error>) -> Void
+
+    private struct Deadline: Comparable {
+        let at: Instant
         let number: Int
-        let wake: @Sendable (Result<Void, any Error>) -> Void
+
+        static func < (left: Deadline, right: Deadline) -> Bool {
+            left.at == right.at ? left.number < right.number : left.at < right.at
+        }
     }
 
     private struct State {
         var now = Instant(nanoseconds: 1_000_000_000)
-        var sleepers: [Sleeper] = []
+        var deadlines = IndexedHeap<Int, Deadline>()
+        var sleepers: [Int: Wake] = [:]
         var cancelled: Set<Int> = []
         var nextNumber = 0
+
+        mutating func sleep(_ number: Int, until deadline: Instant, _ wake: @escaping Wake) {
+            deadlines.insert(number, Deadline(at: deadline, number: number))
+            sleepers[number] = wake
+        }
+
+        mutating func take(_ number: Int) -> Wake? {
+            deadlines.remove(number)
+            return sleepers.removeValue(forKey: number)
+        }
     }
 
     private let state = Mutex(State())
@@ -80,9 +96,7 @@ final class ManualClock: MonotonicClock {
 
     func call(at instant: Instant, _ body: @escaping @Sendable () -> Void) {
         let number = nextNumber()
-        state.withLock { state in
-            state.sleepers.append(Sleeper(deadline: instant, number: number) { _ in body() })
-        }
+        state.withLock { $0.sleep(number, until: instant) { _ in body() } }
     }
 
     private func nextNumber() -> Int {
@@ -97,8 +111,7 @@ final class ManualClock: MonotonicClock {
             let isOver = state.withLock { state -> Result<Void, any Error>? in
                 if state.cancelled.remove(number) != nil { return .failure(CancellationError()) }
                 if deadline <= state.now { return .success(()) }
-                state.sleepers.append(
-                    Sleeper(deadline: deadline, number: number) { continuation.resume(with: $0) })
+                state.sleep(number, until: deadline) { continuation.resume(with: $0) }
                 return nil
             }
             if let isOver { continuation.resume(with: isOver) }
@@ -106,26 +119,29 @@ final class ManualClock: MonotonicClock {
     }
 
     private func wake(_ number: Int) {
-        let sleeper = state.withLock { state -> Sleeper? in
-            guard let index = state.sleepers.firstIndex(where: { $0.number == number }) else {
+        let wake = state.withLock { state -> Wake? in
+            guard let wake = state.take(number) else {
                 state.cancelled.insert(number)
                 return nil
             }
-            return state.sleepers.remove(at: index)
+            return wake
         }
-        sleeper?.wake(.failure(CancellationError()))
+        wake?(.failure(CancellationError()))
     }
 
     /// Goes on to the next deadline and wakes whoever waits for it; false when nobody does.
     func advanceToNext() -> Bool {
-        let due = state.withLock { state -> [Sleeper] in
-            guard let next = state.sleepers.map(\.deadline).min(), next < .never else { return [] }
+        let due = state.withLock { state -> [Wake] in
+            guard let next = state.deadlines.first?.rank.at, next < .never else { return [] }
             state.now = max(state.now, next)
-            let due = state.sleepers.filter { $0.deadline <= state.now }.sorted { $0.number < $1.number }
-            state.sleepers.removeAll { $0.deadline <= state.now }
-            return due
+            var numbers: [Int] = []
+            while let (number, deadline) = state.deadlines.first, deadline.at <= state.now {
+                numbers.append(number)
+                state.deadlines.remove(number)
+            }
+            return numbers.sorted().compactMap { state.sleepers.removeValue(forKey: $0) }
         }
-        for sleeper in due { sleeper.wake(.success(())) }
+        for wake in due { wake(.success(())) }
         return !due.isEmpty
     }
 }

@@ -93,7 +93,7 @@ private final class Stage: @unchecked Sendable {
         let executors = loops.map { LoopExecutor($0) }
         let metrics = Metrics()
         let member = UpstreamPool.Member(
-            name: "held", weight: 1, alwaysStreams: false, usageChunk: .leave, upstream: upstream)
+            limits: UpstreamLimits(name: "held"), alwaysStreams: false, usageChunk: .leave, upstream: upstream)
         pipeline = Pipeline(
             l1: MemoryCache(sizeMax: 1 << 16, itemSizeMax: 1 << 14, metrics: metrics), store: nil,
             upstreams: UpstreamPool([member]), clock: StillClock(), metrics: metrics, settings: .init(),

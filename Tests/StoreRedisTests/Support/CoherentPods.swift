@@ -61,7 +61,7 @@ struct CoherentPod: Sendable {
         self.store = store
         upstream = CountingUpstream(name: name)
         let member = UpstreamPool.Member(
-            name: "one", weight: 1, alwaysStreams: false, usageChunk: .leave, upstream: upstream)
+            limits: UpstreamLimits(name: "one"), alwaysStreams: false, usageChunk: .leave, upstream: upstream)
         // Time for a busy machine.
         var lease = LeaseSettings()
         lease.stageTimeout = .seconds(10)

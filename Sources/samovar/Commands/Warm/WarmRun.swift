@@ -135,7 +135,7 @@ struct WarmRun: Sendable {
         } catch {
             throw CommandFailure(error.message)
         }
-        let response = try await client.ask(APIKind(guessedFrom: body), body: line)
+        let response = try await client.ask(APIKind(guessedFrom: body), body: line, urgency: .prewarm)
         guard response.status == .ok else {
             throw CommandFailure("status \(response.status.code): \(await response.errorMessage())")
         }
