@@ -68,6 +68,8 @@ public struct LeaseMachine: Sendable {
         case burying
         /// The call has ended; the shared cache is told.
         case ending(Ended)
+        /// A call without the lease has ended, and the answer is being stored.
+        case setting
         case over
     }
 
@@ -128,7 +130,7 @@ public struct LeaseMachine: Sendable {
     /// When to call `tick`; `never` where only an event goes on.
     public var next: Instant {
         switch phase {
-        case .idle, .acquiring, .ready, .refreshing, .burying, .over: .never
+        case .idle, .acquiring, .ready, .refreshing, .burying, .setting, .over: .never
         case .calling: standing == .leads ? min(heart?.next ?? .never, publication.next) : .never
         case .ending: publication.next
         case .following: remote.map { min($0.next, wish.deadline) } ?? .never
@@ -166,6 +168,8 @@ public struct LeaseMachine: Sendable {
             return [.hit(stored)]
         case .hit(let stored):
             return [.keep(stored)] + refused(at: now)
+        case .leads(_, let stored) where isInvalidated && !bugs.contains(.keepsInvalidated):
+            return keep(stored) + leadNobody()
         case .leads(_, let stored):
             phase = .ready
             standing = .leads
@@ -217,9 +221,6 @@ public struct LeaseMachine: Sendable {
 
     // MARK: Callers
 
-    /// The key was invalidated: what this flight brings is for those who joined before, and not to be stored.
-    public mutating func invalidated() { isInvalidated = true }
-
     /// No local caller is left.
     public mutating func left(at now: Instant) -> [Action] {
         isLeft = true
@@ -234,7 +235,7 @@ public struct LeaseMachine: Sendable {
             guard standing == .leads else { return [.cancelUpstream] + releaseUnknown }
             return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw(attempt)]
         case .calling: return cancelIfUnwanted()
-        case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .setting, .over: return []
         }
     }
 
@@ -244,7 +245,7 @@ public struct LeaseMachine: Sendable {
         case .calling where standing == .leads: beat(at: now) + publish(at: now)
         case .ending: settle(at: now)
         case .following: look(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .burying, .calling, .over: []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .calling, .setting, .over: []
         }
     }
 }
