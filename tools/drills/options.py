@@ -16,6 +16,7 @@ run (2), or an answer was wrong or missing (1).
 Example:
   tools/drill herd --pods 2 --callers 250
   tools/drill redis --healthy 60 --frozen 90
+  tools/drill cancel --count 1000000 --seed 1
   tools/drill herd --bin-dir .build/debug --rounds 1      on binaries that are there
 
 Wants on this machine: cc, redis-server; herd also varnishd with varnish-modules (apt-get install gcc redis-server
@@ -34,6 +35,11 @@ class Options:
     healthy: float
     frozen: float
     back: float
+    flapping: float
+    count: int
+    seed: int
+    broken: bool
+    waiters: int
     json: pathlib.Path | None
     bin_dir: pathlib.Path | None
     # What the programs are found by (benchlib.binaries).
@@ -56,14 +62,20 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
     parser.add_argument("--healthy", type=float, default=60, metavar="S", help="redis: seconds before (default: 60)")
     parser.add_argument("--frozen", type=float, default=90, metavar="S", help="redis: seconds frozen (default: 90)")
     parser.add_argument("--back", type=float, default=20, metavar="S", help="redis: seconds after (default: 20)")
+    parser.add_argument("--flapping", type=float, default=300, metavar="S", help="flap: seconds (default: 300)")
+    parser.add_argument("--count", type=int, default=1_000_000, metavar="N", help="cancel: callers who leave (default: 1000000)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="cancel: of all that is random (default: 1)")
+    parser.add_argument("--broken", action="store_true", help="cancel: on connections that are used on after a timeout; must find wrong replies")
+    parser.add_argument("--waiters", type=int, default=62_500, metavar="N", help="crowd: callers (default: 62500)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures there, round by round")
     parser.add_argument("--bin-dir", type=pathlib.Path, metavar="DIR",
                         help="folder with samovar and provider, in place of a release build")  # fmt: skip
     parsed = parser.parse_args(arguments)
-    for name, least, most in (("pods", 1, 16), ("callers", 1, 5_000), ("rounds", 1, 100)):
+    for name, least, most in (("pods", 1, 16), ("callers", 1, 5_000), ("rounds", 1, 100),
+                              ("count", 100, 100_000_000), ("waiters", 1_000, 1_000_000)):  # fmt: skip
         if not least <= getattr(parsed, name) <= most:
             parser.error(f"--{name} takes {least} to {most}")
-    for name in ("healthy", "frozen", "back"):
+    for name in ("healthy", "frozen", "back", "flapping"):
         if not 1 <= getattr(parsed, name) <= 3_600:
             parser.error(f"--{name} takes 1 to 3600 seconds")
     return Options(**vars(parsed))
