@@ -17,10 +17,6 @@ public protocol CoherentStore: Store {
     func advance(_ scope: Scope, beyond known: UInt64) async -> UInt64?
     /// The store has forgotten: the generation is at least this.
     func restore(_ scope: Scope, to number: UInt64) async
-
-    /// Gives the lease back, if it is still this attempt's: nobody is to begin to follow it. The attempt goes on for
-    /// those who do.
-    func release(_ key: RequestKey, by attempt: AttemptID) async
 }
 
 /// What a store hears, and says of itself.

@@ -25,6 +25,9 @@ public protocol LeaseStore: Store {
     func commit(_ key: RequestKey, for attempt: AttemptID, _ answer: Answer?, end: PublishedEntry?) async -> CommitReply
     /// Gives the lease back without an answer, if it is still this attempt's.
     func abort(_ key: RequestKey, for attempt: AttemptID, _ entry: PublishedEntry?) async
+    /// Gives the lease back, if it is still this attempt's: nobody is to begin to follow it. The attempt goes on for
+    /// those who do.
+    func release(_ key: RequestKey, by attempt: AttemptID) async
 
     /// Appends to the attempt's stream, in the order of the calls. False: it may not have been, and nothing more may be.
     func publish(_ key: RequestKey, _ attempt: AttemptID, _ entries: [PublishedEntry]) async -> Bool

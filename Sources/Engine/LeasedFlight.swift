@@ -7,17 +7,10 @@ import SamovarCore
 final class LeasedFlight: Sendable {
     private typealias Action = LeaseMachine.Action
 
-    /// What takes its time.
-    private enum Step {
-        case action(Action)
-        /// Nobody elsewhere is to begin to follow what was invalidated.
-        case release
-    }
-
     private struct State {
         var machine: LeaseMachine
         /// What waits for a task.
-        var steps: [Step] = []
+        var steps: [Action] = []
         var sleeper: CheckedContinuation<Void, Never>?
         var alarmAt = Instant.never
         var following: Following?
@@ -75,13 +68,7 @@ final class LeasedFlight: Sendable {
     /// Flies it. Returns when nothing is left to be done for it, here and in Redis.
     func fly() async {
         flight.whenLeft { [weak self] in self?.event { $0.left(at: $1) } }
-        flight.whenInvalidated { [weak self] in
-            self?.event { machine, _ in
-                machine.invalidated()
-                return []
-            }
-            self?.queue(.release)
-        }
+        flight.whenInvalidated { [weak self] in self?.event { $0.invalidated(at: $1) } }
         await withDiscardingTaskGroup { working in
             event { $0.begin(at: $1) }
             while let step = await nextStep() {
@@ -122,8 +109,8 @@ final class LeasedFlight: Sendable {
     private func perform(_ actions: [Action]) {
         for action in actions {
             switch action {
-            case .acquire, .steal, .renew, .publish, .commit, .abort, .set, .keepFollowing, .call:
-                queue(.action(action))
+            case .acquire, .steal, .renew, .publish, .commit, .abort, .release, .set, .keepFollowing, .call:
+                queue(action)
             case .announce:
                 around.store.announce(attempt) { [weak self] in self?.event { $0.interested(at: $1) } }
             case .withdraw(let attempt): around.store.withdraw(attempt)
@@ -166,12 +153,12 @@ final class LeasedFlight: Sendable {
     private func complete(_ usage: Usage?, _ isStored: Bool) {
         around.unlist()
         flight.land(.complete, usage: usage, isStored: isStored)
-        if isStored { queue(.action(.set)) }
+        if isStored { queue(.set) }
     }
 
     // MARK: Steps
 
-    private func queue(_ step: Step) {
+    private func queue(_ step: Action) {
         let sleeper = state.withLock { state in
             state.steps.append(step)
             return state.sleeper.take()
@@ -185,9 +172,9 @@ final class LeasedFlight: Sendable {
     }
 
     /// The next thing that takes its time; nil once the machine is over and nothing is left.
-    private func nextStep() async -> Step? {
+    private func nextStep() async -> Action? {
         while true {
-            let (step, isOver) = state.withLock { state -> (Step?, Bool) in
+            let (step, isOver) = state.withLock { state -> (Action?, Bool) in
                 (state.steps.isEmpty ? nil : state.steps.removeFirst(), state.machine.isOver)
             }
             if let step { return step }
@@ -204,23 +191,8 @@ final class LeasedFlight: Sendable {
         }
     }
 
-    private func take(_ step: Step) async {
+    private func take(_ step: Action) async {
         switch step {
-        case .action(let action): await take(action)
-        case .release: await release()
-        }
-    }
-
-    /// A lease that was made unusable with its key is gone already.
-    private func release() async {
-        guard state.withLock({ $0.machine.standing == .leads }), let store = around.store as? any CoherentStore else {
-            return
-        }
-        await store.release(key, by: attempt)
-    }
-
-    private func take(_ action: Action) async {
-        switch action {
         case .acquire(let needed): asked(await around.store.acquire(key, for: attempt, needed: needed))
         case .steal(let sight, let needed):
             around.metrics.leases[.steals].add(1)
@@ -234,7 +206,10 @@ final class LeasedFlight: Sendable {
         case .call(let standing): await call(standing)
         case .commit(let stores, let end): await commit(stores, end)
         case .abort(let entry): await around.store.abort(key, for: attempt, entry)
-        case .set: await set()
+        case .release: await around.store.release(key, by: attempt)
+        case .set:
+            await set()
+            event { $0.wasSet(at: $1) }
         case .keepFollowing:
             if let following = state.withLock({ $0.following }) { await around.store.keepFollowing(following) }
         default: break

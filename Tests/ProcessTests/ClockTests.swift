@@ -1,49 +1,6 @@
 import Foundation
 import Testing
 
-/// A library that moves the time of day of the process it is loaded into, by the seconds that a file holds.
-private struct ShiftedClock {
-    let library: String
-    let file: String
-    private let folder: TemporaryFolder
-
-    static var isPossible: Bool { Program.installed("cc") != nil }
-
-    private static let source = """
-        #define _GNU_SOURCE
-        #include <dlfcn.h>
-        #include <stdio.h>
-        #include <stdlib.h>
-        #include <time.h>
-        int clock_gettime(clockid_t id, struct timespec *now) {
-            static int (*real)(clockid_t, struct timespec *);
-            if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-            int result = real(id, now);
-            if (id != CLOCK_REALTIME) return result;
-            long seconds = 0;
-            FILE *file = fopen(getenv("CLOCK_SHIFT_FILE"), "r");
-            if (file) {
-                if (fscanf(file, "%ld", &seconds) != 1) seconds = 0;
-                fclose(file);
-            }
-            now->tv_sec += seconds;
-            return result;
-        }
-        """
-
-    init() throws {
-        folder = try TemporaryFolder()
-        file = try folder.write("shift", "0")
-        library = folder.file("clock.so")
-        let source = try folder.write("clock.c", Self.source)
-        let compiler = try ChildProcess(
-            Program.installed("cc") ?? "cc", ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"])
-        guard compiler.ends() == .exited(0) else { throw HarnessError.odd(compiler.errors) }
-    }
-
-    func move(bySeconds seconds: Int) throws { try folder.write("shift", String(seconds)) }
-}
-
 extension RealProcesses {
     /// The time of day may jump.
     @Suite("the time of day")
@@ -60,11 +17,10 @@ extension RealProcesses {
         func jumps() throws {
             let clock = try ShiftedClock()
             let provider = try Provider()
-            let environment = ["LD_PRELOAD": clock.library, "CLOCK_SHIFT_FILE": clock.file]
             func sidecar(ttl: String) throws -> Sidecar {
                 let settings = SidecarSettings(upstream: provider.url)
                 return try Sidecar(
-                    settings.with { $0.cache = ["ttl": ttl, "stale_ttl": "0"] }, environment: environment)
+                    settings.with { $0.cache = ["ttl": ttl, "stale_ttl": "0"] }, environment: clock.environment)
             }
             let (long, short) = (try sidecar(ttl: "1h"), try sidecar(ttl: "1s"))
             let chat = Chat("what time is it?")

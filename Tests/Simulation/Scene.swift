@@ -69,6 +69,17 @@ struct SimFlight {
     var lateAt: Int64 = -1
     /// When the lease was last asked for; -1 while another's answer is followed.
     var askedAt: Int64 = -1
+    /// Since when its lease should be nobody's: it was invalidated, and has the lease.
+    var invalidatedAt: Int64?
+    /// The word of that may not have reached Redis.
+    var isReleaseUncertain = false
+    var finishesWhenLeft = false
+    /// When its last local caller left.
+    var leftAt: Int64?
+    /// Until when Redis was told that some pod follows its attempt; -1: never.
+    var wantedUntil: Int64 = -1
+    /// When it was last told so itself; since then no renewal has said otherwise.
+    var pokedAt: Int64 = -1
 }
 
 /// One call of an upstream.
@@ -130,6 +141,8 @@ public struct Tally: Sendable, Hashable {
     public var stealCount = 0
     public var aloneCount = 0
     public var leaseLossCount = 0
+    /// Leases given back because what they were for was invalidated.
+    public var releaseCount = 0
     /// Calls that overlapped an earlier one for the same key.
     public var duplicateCount = 0
     public var faultCount = 0
@@ -151,6 +164,7 @@ public struct Tally: Sendable, Hashable {
         left.stealCount += right.stealCount
         left.aloneCount += right.aloneCount
         left.leaseLossCount += right.leaseLossCount
+        left.releaseCount += right.releaseCount
         left.duplicateCount += right.duplicateCount
         left.deathCount += right.deathCount
         left.faultCount += right.faultCount

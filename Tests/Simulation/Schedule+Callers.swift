@@ -47,6 +47,7 @@ extension Schedule {
                 isNoCache: request.isNoCache, machine: machine, requests: [number]))
         note("request \(number) takes off as flight \(flight) on pod \(pod) for key \(key)")
         requests[number].flight = flight
+        flights[flight].finishesWhenLeft = wish.finishWhenLeft
         pods[pod].board[key] = flight
         perform(flights[flight].machine.begin(at: instant), flight)
     }
@@ -108,6 +109,7 @@ extension Schedule {
         guard flight >= 0, flights[flight].landing == nil, flights[flight].diedAt == nil else { return }
         guard flights[flight].requests.allSatisfy({ requests[$0].end != nil }) else { return }
         unlist(flight)
+        flights[flight].leftAt = now
         perform(flights[flight].machine.left(at: instant), flight)
     }
 

@@ -103,8 +103,13 @@ extension Schedule {
         pods[pod].board[key] = -1
         for flight in flights.indices
         where flights[flight].pod == pod && flights[flight].key == key && flights[flight].diedAt == nil {
-            flights[flight].machine.invalidated()
+            invalidated(flight)
         }
+    }
+
+    private func invalidated(_ flight: Int) {
+        if flights[flight].invalidatedAt == nil { flights[flight].invalidatedAt = now }
+        perform(flights[flight].machine.invalidated(at: instant), flight)
     }
 
     func raises(_ tenant: Int) {
@@ -119,6 +124,13 @@ extension Schedule {
     func hearsRaise(_ pod: Int, _ tenant: Int, _ generation: Int, _ raisedAt: Int64) {
         pods[pod].generations[tenant] = max(pods[pod].generations[tenant], generation)
         pods[pod].lessons.append((tenant, now, raisedAt))
-        for prompt in 0..<promptCount { pods[pod].board[keyIndex(tenant: tenant, prompt: prompt)] = -1 }
+        let keys = (0..<promptCount).map { keyIndex(tenant: tenant, prompt: $0) }
+        for key in keys { pods[pod].board[key] = -1 }
+        for flight in flights.indices
+        where flights[flight].pod == pod && keys.contains(flights[flight].key) && flights[flight].diedAt == nil
+            && flights[flight].generation < generation
+        {
+            invalidated(flight)
+        }
     }
 }

@@ -34,6 +34,7 @@ extension Schedule {
         case .publish(let entries): send(.publish(entries), flight)
         case .commit(let stores, let end): send(.commit(stores: stores, end: end), flight)
         case .abort(let entry): send(.abort(entry), flight)
+        case .release: send(.release, flight)
         case .set: send(.set, flight)
         case .announce: flights[flight].isAnnounced = true
         case .withdraw: flights[flight].isAnnounced = false
@@ -45,7 +46,9 @@ extension Schedule {
             let wait =
                 dice.permille(faults.queues) ? milliseconds(dice.number(5...8_000)) : microseconds(dice.number(0...500))
             agenda.add(.calls(flight), at: now + wait)
-        case .cancelUpstream: cancels(flight)
+        case .cancelUpstream:
+            judgeCancel(flight)
+            cancels(flight)
         case .keep: break
         case .hit(let stored): hits(stored, flight)
         case .begin: break
@@ -132,6 +135,7 @@ extension Schedule {
 
     func poked(_ flight: Int) {
         guard flights[flight].diedAt == nil, flights[flight].isAnnounced else { return }
+        flights[flight].pokedAt = now
         perform(flights[flight].machine.interested(at: instant), flight)
     }
 

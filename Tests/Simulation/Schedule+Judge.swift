@@ -88,6 +88,7 @@ extension Schedule {
         {
             if let command, command.flight == flight, isGivingBack(command) {
                 flights[flight].heldLease = false
+                if case .release = command.operation { releases(flight) }
                 continue
             }
             guard flights[flight].overAt == nil, flights[flight].diedAt == nil else { continue }
@@ -97,7 +98,7 @@ extension Schedule {
 
     private func isGivingBack(_ command: Command) -> Bool {
         switch command.operation {
-        case .commit, .abort: true
+        case .commit, .abort, .release: true
         default: false
         }
     }
@@ -143,6 +144,7 @@ extension Schedule {
             case .trimmed: disturbed[flights[flight].key]
             case .newer: flights[flight].isNoCache
             case .exhausted: faults.hasEvents
+            case .invalidated: flights[flight].invalidatedAt != nil
             }
         if !isJustified { violated(.cost, "flight \(flight) goes alone for no reason: \(reason.rawValue)") }
         let asked = flights[flight].askedAt

@@ -9,6 +9,7 @@ extension Schedule {
         case publish([PublishedEntry])
         case commit(stores: Bool, end: PublishedEntry?)
         case abort(PublishedEntry?)
+        case release
         case set
         case follow
         case read
@@ -87,6 +88,7 @@ extension Schedule {
         watchLease(flights[command.flight].key, nil)
         beatAt = redis.cells[flights[command.flight].key].beatAt
         commands[number].outcome = execute(command)
+        judgeSent(command, commands[number].outcome)
         watchLease(flights[command.flight].key, command)
         if now > command.sentAt + Self.commandTimeout { flights[command.flight].lateAt = now }
         if command.isTimedOut { return }
@@ -124,6 +126,7 @@ extension Schedule {
             let reply = redis.abort(key, own, entry.map(sealed), at: now)
             streamGrew(key, own)
             return Outcome(reply: reply)
+        case .release: return Outcome(reply: redis.abort(key, own, nil, at: now))
         case .set:
             return Outcome(
                 reply: redis.set(
@@ -131,6 +134,7 @@ extension Schedule {
         case .follow:
             guard let target = command.target else { return Outcome(reply: .done) }
             redis.follow(key, target, pod, at: now)
+            flights[Int(target.high) - 1].wantedUntil = now + ModelRedis.interestLife
             if !dice.permille(faults.lostPokes) {
                 agenda.add(.poke(flight: Int(target.high) - 1), at: now + microseconds(dice.number(200...2_000)))
             }
@@ -189,7 +193,9 @@ extension Schedule {
         case .renew: perform(flights[command.flight].machine.renewed(.unavailable, at: instant), command.flight)
         case .publish: perform(flights[command.flight].machine.published(false, at: instant), command.flight)
         case .commit: perform(flights[command.flight].machine.committed(.unavailable, at: instant), command.flight)
-        case .abort, .set, .follow: break
+        case .release: flights[command.flight].isReleaseUncertain = true
+        case .set: perform(flights[command.flight].machine.wasSet(at: instant), command.flight)
+        case .abort, .follow: break
         case .read, .look:
             guard command.serial == flights[command.flight].followSerial else { return }
             flights[command.flight].readFailureCount += 1
@@ -209,12 +215,14 @@ extension Schedule {
                 case .lost: .lost
                 default: .unavailable
                 }
+            if case .renewed(isFollowed: false) = reply { flights[flight].pokedAt = -1 }
             perform(flights[flight].machine.renewed(reply, at: instant), flight)
         case .publish: perform(flights[flight].machine.published(true, at: instant), flight)
         case .commit:
             let reply: CommitReply = if case .lost = outcome.reply { .lost } else { .stored }
             perform(flights[flight].machine.committed(reply, at: instant), flight)
-        case .abort, .set, .follow: break
+        case .set: perform(flights[flight].machine.wasSet(at: instant), flight)
+        case .abort, .release, .follow: break
         case .read, .look:
             guard command.serial == flights[flight].followSerial else { return }
             flights[flight].readFailureCount = 0
@@ -234,7 +242,10 @@ extension Schedule {
         case .hit(let value):
             suits = value.generation >= flights[flight].generation || bug == .noGenerations
             lease = !isBound || value.key == flights[flight].key ? .hit(value.stored(at: instant)) : .unavailable
-        case .leads(let sight): lease = .leads(sight, nil)
+        case .leads(let sight):
+            lease = .leads(sight, nil)
+            // What was invalidated while it asked gives the lease back now.
+            if flights[flight].invalidatedAt != nil { flights[flight].invalidatedAt = now }
         case .follows(let sight): lease = .follows(sight, nil)
         case .poisoned: lease = .poisoned
         default: lease = .unavailable

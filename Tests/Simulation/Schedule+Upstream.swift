@@ -39,6 +39,7 @@ extension Schedule {
     func goesOn(_ attempt: Int) {
         let flight = attempts[attempt].flight
         guard attempts[attempt].endedAt == nil else { return }
+        judgeWanted(attempt)
         let emitted = attempts[attempt].emittedCount
         switch attempts[attempt].fate {
         case .refused:

@@ -35,6 +35,12 @@ public enum SimulatedBug: String, CaseIterable, Sendable {
     case takesTwice = "takes-twice"
     /// Nobody counts how many pods a request has outlived.
     case uncountedTakeovers = "uncounted-takeovers"
+    /// Whoever leads keeps the lease of what was invalidated.
+    case keepsInvalidated = "keeps-invalidated"
+    /// The upstream's answer is read to its end though nobody wants it.
+    case readsForNobody = "reads-for-nobody"
+    /// The upstream is given up with the last local caller, whoever follows on other pods.
+    case forgetsFollowers = "forgets-followers"
 
     var machine: LeaseMachine.SeededBugs {
         switch self {
@@ -43,6 +49,9 @@ public enum SimulatedBug: String, CaseIterable, Sendable {
         case .callsLate: .callsLate
         case .trustsExpiry: .trustsExpiry
         case .beatsWithoutProgress: .beatsWithoutProgress
+        case .keepsInvalidated: .keepsInvalidated
+        case .readsForNobody: .readsForNobody
+        case .forgetsFollowers: .forgetsFollowers
         default: []
         }
     }
@@ -63,7 +72,8 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         case generations
         /// Every request ends in time, and nobody waits longer for a dead pod than one and a half leases.
         case liveness
-        /// No call begins on a lease that is known to be another's, and no living pod's lease is taken.
+        /// No call begins on a lease that is known to be another's, no living pod's lease is taken, nobody is sent to
+        /// follow what is known to be invalidated, and a call goes on exactly as long as somebody wants it.
         case cost
     }
 

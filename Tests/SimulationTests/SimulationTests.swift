@@ -21,6 +21,7 @@ struct SimulationTests {
         #expect(tally.stealCount > 20)
         #expect(tally.aloneCount > 200)
         #expect(tally.leaseLossCount > 100)
+        #expect(tally.releaseCount > 20)
         #expect(tally.duplicateCount > 100)
         #expect(tally.failedCount > 500)
         #expect(tally.deathCount > 100)
@@ -83,10 +84,12 @@ struct SimulationTests {
         case .callsLate: (.cost, 0, 300)
         case .trustsExpiry: (.liveness, 0, 200)
         case .beatsWithoutProgress: (.liveness, 0, 200)
-        case .noGenerations: (.generations, 0, 50)
+        case .noGenerations: (.generations, 0, 400)
         case .tracelessPurge: (.noStaleSet, 5_500, 100)
         case .takesTwice: (.noStaleSet, 1_560_950, 50)
         case .uncountedTakeovers: (.cost, 0, 1_000)
+        case .keepsInvalidated: (.cost, 0, 100)
+        case .readsForNobody, .forgetsFollowers: (.cost, 0, 50)
         }
     }
 }

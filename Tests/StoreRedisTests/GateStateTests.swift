@@ -33,6 +33,36 @@ struct GateStateTests {
         #expect(probed == .probe && probedAgain == .probe)
     }
 
+    @Test(
+        "where a server comes and goes every second, a line is written once in five seconds, and the last one is true")
+    func flapping() {
+        var gate = GateState(settings, tellsReasons: false)
+        var told: [(second: Int64, news: GateState.News)] = []
+        func note(_ news: GateState.News?, _ second: Int64) { news.map { told.append((second, $0)) } }
+        for second in 0..<Int64(300) {
+            let begin = 1_000 * second
+            let isUp = second % 2 == 1
+            for step in Int64(0)..<5 {
+                let now = begin + 200 * step
+                switch gate.ask(at: at(now)) {
+                case .skip: continue
+                case .ask: note(report(&gate, isUp ? .succeeded : .failed, "gone", at: now), second)
+                case .probe:
+                    note(report(&gate, isUp ? .succeeded : .failed, "gone", wasProbe: true, at: now), second)
+                }
+            }
+        }
+        // Up from here on.
+        _ = gate.ask(at: at(311_000))
+        note(report(&gate, .succeeded, wasProbe: true, at: 311_000), 311)
+        note(report(&gate, .succeeded, at: 322_000), 322)
+
+        #expect(told.count > 10)
+        for (earlier, later) in zip(told, told.dropFirst(2)) { #expect(later.second - earlier.second >= 9) }
+        #expect(told.prefix(2).map(\.second) == [0, 1])
+        #expect(told.last?.news == .closed)
+    }
+
     @Test("where reasons matter another one is told, the same one is not")
     func reasons() {
         var gate = GateState(settings, tellsReasons: true)

@@ -18,6 +18,7 @@ Example:
   tools/drill redis --healthy 60 --frozen 90
   tools/drill storm --report storm.html                   twenty minutes; --quick: five
   tools/drill storm --phase ramp --only direct,varnish,everything
+  tools/drill cancel --count 1000000 --seed 1
   tools/drill herd --bin-dir .build/debug --rounds 1      on binaries that are there
 
 Wants on this machine: cc, redis-server; herd and storm also varnishd with varnish-modules, storm nginx too (apt-get
@@ -48,6 +49,10 @@ class Options:
     seed: int
     quick: bool
     report: pathlib.Path | None
+    flapping: float
+    count: int
+    broken: bool
+    waiters: int
     json: pathlib.Path | None
     bin_dir: pathlib.Path | None
     # What the programs are found by (benchlib.binaries).
@@ -73,9 +78,13 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
     parser.add_argument("--back", type=float, default=20, metavar="S", help="redis: seconds after (default: 20)")
     parser.add_argument("--phase", type=_names, default=(), metavar="NAMES", help=f"storm: of {', '.join(PHASES)}")
     parser.add_argument("--only", type=_names, default=(), metavar="NAMES", help=f"storm, ramp: of {', '.join(FRONTS)}")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="storm: of all that is drawn (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="storm, cancel: of all that is drawn (default: 1)")
     parser.add_argument("--quick", action="store_true", help="storm: everything shortened, for a look")
     parser.add_argument("--report", type=pathlib.Path, metavar="FILE", help="storm: write a page with plots there")
+    parser.add_argument("--flapping", type=float, default=300, metavar="S", help="flap: seconds (default: 300)")
+    parser.add_argument("--count", type=int, default=1_000_000, metavar="N", help="cancel: callers who leave (default: 1000000)")
+    parser.add_argument("--broken", action="store_true", help="cancel: on connections that are used on after a timeout; must find wrong replies")
+    parser.add_argument("--waiters", type=int, default=62_500, metavar="N", help="crowd: callers (default: 62500)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures there, round by round")
     parser.add_argument("--bin-dir", type=pathlib.Path, metavar="DIR",
                         help="folder with samovar and provider, in place of a release build")  # fmt: skip
@@ -87,10 +96,11 @@ def read(arguments: Sequence[str], drills: Mapping[str, str]) -> Options:
             parser.error(f"--{name} knows no {unknown[0]}; there are {', '.join(known)}")
     if parsed.report and parsed.name != "storm":
         parser.error("--report is for storm")
-    for name, least, most in (("pods", 1, 16), ("callers", 1, 5_000), ("rounds", 1, 100)):
+    for name, least, most in (("pods", 1, 16), ("callers", 1, 5_000), ("rounds", 1, 100),
+                              ("count", 100, 100_000_000), ("waiters", 1_000, 1_000_000)):  # fmt: skip
         if not least <= getattr(parsed, name) <= most:
             parser.error(f"--{name} takes {least} to {most}")
-    for name in ("healthy", "frozen", "back"):
+    for name in ("healthy", "frozen", "back", "flapping"):
         if not 1 <= getattr(parsed, name) <= 3_600:
             parser.error(f"--{name} takes 1 to 3600 seconds")
     return Options(**vars(parsed))

@@ -36,6 +36,7 @@ struct Report {
             ("requests", tally.requestCount), ("answered", tally.answeredCount), ("failed", tally.failedCount),
             ("upstream_calls", tally.attemptCount), ("duplicate_calls", tally.duplicateCount),
             ("calls_without_lease", tally.aloneCount), ("leases_lost", tally.leaseLossCount),
+            ("leases_given_back", tally.releaseCount),
             ("leases_stolen", tally.stealCount), ("hits", tally.hitCount), ("answers_followed", tally.followedCount),
             ("faults", tally.faultCount), ("pods_killed_by_requests", tally.deathCount), ("events", tally.eventCount),
             ("longest_wait_ms", tally.longestWait),

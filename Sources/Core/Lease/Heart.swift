@@ -57,6 +57,9 @@ public struct Heart: Sendable {
         return sentAt.take()
     }
 
+    /// The lease was given back.
+    public mutating func released() { isLost = true }
+
     /// When to ask again whether to beat; `never` while a renewal is under way, and once there is nothing to renew.
     public var next: Instant {
         isLost || isHolding || sentAt != nil ? .never : nextBeat

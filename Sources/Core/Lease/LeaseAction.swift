@@ -15,7 +15,9 @@ extension LeaseMachine {
         case commit(stores: Bool, end: PublishedEntry?)
         /// Give the lease back without an answer.
         case abort(PublishedEntry?)
-        /// Put the answer into the shared cache though no lease was had for it.
+        /// Give the lease back while the call goes on: nobody is to begin to follow it; those who do read on.
+        case release
+        /// Put the answer into the shared cache though no lease was had for it; then `wasSet`.
         case set
         /// Listen for pods that want to follow: `interested`.
         case announce
@@ -67,5 +69,7 @@ extension LeaseMachine {
         case newer
         /// What was stored or made elsewhere did not do, as often as it was asked for.
         case exhausted
+        /// The key was invalidated before the call: what the flight brings is for those who joined before.
+        case invalidated
     }
 }

@@ -88,9 +88,20 @@ extension LeaseMachine {
     }
 
     private mutating func endedAlone(_ ended: Ended) -> [Action] {
+        guard case .whole(stores: true, _, _) = ended, !isInvalidated else {
+            phase = .over
+            return releaseUnknown
+        }
+        // The answer first: whoever finds no lease any more is to find it.
+        if mayHoldUnknowingly { phase = .setting } else { phase = .over }
+        return [.set]
+    }
+
+    /// The store has done with `set`, however that ended.
+    public mutating func wasSet(at now: Instant) -> [Action] {
+        guard case .setting = phase else { return [] }
         phase = .over
-        guard case .whole(stores: true, _, _) = ended, !isInvalidated else { return releaseUnknown }
-        return [.set] + releaseUnknown
+        return releaseUnknown
     }
 
     // MARK: The heart
@@ -121,6 +132,8 @@ extension LeaseMachine {
     /// Whether the lease is still this attempt's after a long wait for the call.
     private mutating func refreshed(_ reply: RenewReply, at now: Instant) -> [Action] {
         switch reply {
+        case .renewed where isInvalidated && !bugs.contains(.keepsInvalidated):
+            return [.withdraw(attempt)] + leadNobody()
         case .renewed(let isFollowed):
             phase = .ready
             return (isFollowed ? interested(at: now) : []) + [.call(.leads)]
@@ -139,7 +152,8 @@ extension LeaseMachine {
 
     /// With nobody here and nobody elsewhere the upstream is given up.
     mutating func cancelIfUnwanted() -> [Action] {
-        guard isLeft, !wish.finishWhenLeft, standing != .leads || !isFollowed else { return [] }
+        guard isLeft, !wish.finishWhenLeft, !bugs.contains(.readsForNobody) else { return [] }
+        guard standing != .leads || !isFollowed || bugs.contains(.forgetsFollowers) else { return [] }
         return [.cancelUpstream]
     }
 
@@ -160,7 +174,7 @@ extension LeaseMachine {
             guard !hasToldEnd else { return [] }
             publication.open(at: now)
             return settle(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .setting, .over: return []
         }
     }
 
@@ -175,7 +189,7 @@ extension LeaseMachine {
         switch phase {
         case .calling: return publish(at: now)
         case .ending: return settle(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .following, .burying, .setting, .over: return []
         }
     }
 

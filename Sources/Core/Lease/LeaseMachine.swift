@@ -69,6 +69,8 @@ public struct LeaseMachine: Sendable {
         case burying
         /// The call has ended; the shared cache is told.
         case ending(Ended)
+        /// A call without the lease has ended, and the answer is being stored.
+        case setting
         case over
     }
 
@@ -129,7 +131,7 @@ public struct LeaseMachine: Sendable {
     /// When to call `tick`; `never` where only an event goes on.
     public var next: Instant {
         switch phase {
-        case .idle, .acquiring, .refreshing, .burying, .over: .never
+        case .idle, .acquiring, .refreshing, .burying, .setting, .over: .never
         case .ready: standing == .leads ? heart?.next ?? .never : .never
         case .calling: standing == .leads ? min(heart?.next ?? .never, publication.next) : .never
         case .ending: publication.next
@@ -168,6 +170,8 @@ public struct LeaseMachine: Sendable {
             return [.hit(stored)]
         case .hit(let stored):
             return [.keep(stored)] + refused(at: now)
+        case .leads(_, let stored) where isInvalidated && !bugs.contains(.keepsInvalidated):
+            return keep(stored) + leadNobody()
         case .leads(_, let stored):
             phase = .ready
             standing = .leads
@@ -219,9 +223,6 @@ public struct LeaseMachine: Sendable {
 
     // MARK: Callers
 
-    /// The key was invalidated: what this flight brings is for those who joined before, and not to be stored.
-    public mutating func invalidated() { isInvalidated = true }
-
     /// No local caller is left.
     public mutating func left(at now: Instant) -> [Action] {
         isLeft = true
@@ -236,7 +237,7 @@ public struct LeaseMachine: Sendable {
             guard standing == .leads else { return [.cancelUpstream] + releaseUnknown }
             return [.cancelUpstream, .abort(.failed(.cut, isRetryable: true)), .withdraw(attempt)]
         case .calling: return cancelIfUnwanted()
-        case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .over: return []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .ending, .setting, .over: return []
         }
     }
 
@@ -247,7 +248,7 @@ public struct LeaseMachine: Sendable {
         case .calling where standing == .leads: beat(at: now) + publish(at: now)
         case .ending: settle(at: now)
         case .following: look(at: now)
-        case .idle, .acquiring, .ready, .refreshing, .burying, .calling, .over: []
+        case .idle, .acquiring, .ready, .refreshing, .burying, .calling, .setting, .over: []
         }
     }
 }

@@ -15,5 +15,11 @@ extension LeaseMachine {
         package static let trustsExpiry = SeededBugs(rawValue: 8)
         /// A lease is renewed however long the upstream has been silent.
         package static let beatsWithoutProgress = SeededBugs(rawValue: 16)
+        /// The lease of what was invalidated is kept.
+        package static let keepsInvalidated = SeededBugs(rawValue: 32)
+        /// The upstream's answer is read to its end though nobody wants it.
+        package static let readsForNobody = SeededBugs(rawValue: 64)
+        /// The upstream is given up with the last local caller, whoever follows elsewhere.
+        package static let forgetsFollowers = SeededBugs(rawValue: 128)
     }
 }

@@ -76,7 +76,10 @@ struct LeaseMachineTests {
         #expect(actions == ["call alone: unavailable"])
         #expect(call == ["go"])
         #expect(chunk == [])
-        #expect(end == ["set", "abort"])
+        #expect(end == ["set"])
+        #expect(!machine.isOver)
+        // Whoever finds no lease any more is to find the answer.
+        #expect(machine.wasSet(at: Scene.at(201)).words == ["abort"])
         #expect(machine.isOver)
     }
 
@@ -88,13 +91,65 @@ struct LeaseMachineTests {
         _ = alone.calls(progressUntil: Scene.at(5_000), at: Scene.at(2))
         var leading = LeaseMachine.calling()
 
-        alone.invalidated()
-        leading.invalidated()
+        let ofAlone = alone.invalidated(at: Scene.at(100)).words
+        _ = leading.invalidated(at: Scene.at(100))
         let endAlone = alone.ended(.whole(stores: true, Scene.stream, usage: nil), at: Scene.at(200)).words
         let endLeading = leading.ended(.whole(stores: true, Scene.stream, usage: nil), at: Scene.at(200)).words
 
+        #expect(ofAlone == [])
         #expect(endAlone == [])
-        #expect(endLeading == ["release"])
+        #expect(endLeading == ["withdraw"])
+    }
+
+    @Test("gives the lease of what was invalidated back at once, and goes on for those who read its stream")
+    func givenBack() {
+        var machine = LeaseMachine.calling()
+        _ = machine.receives("a", at: 50)
+        _ = machine.interested(at: Scene.at(60))
+        _ = machine.published(true, at: Scene.at(61))
+
+        let back = machine.invalidated(at: Scene.at(100)).words
+        let again = machine.invalidated(at: Scene.at(101)).words
+        let renewal = machine.tick(at: Scene.at(1_100)).words
+        let chunk = machine.receives("b", at: 1_200)
+        let end = machine.ended(.whole(stores: true, Scene.stream, usage: nil), at: Scene.at(1_300)).words
+        let last = machine.published(true, at: Scene.at(1_301)).words
+
+        #expect(back == ["give back"])
+        #expect(again == [])
+        #expect(renewal == [])
+        #expect(chunk == [])
+        #expect(end == ["publish 1:b"])
+        #expect(last == ["publish end 2", "withdraw"])
+        #expect(machine.isOver)
+    }
+
+    @Test("leads nobody where it was invalidated before the call, and calls for its own callers")
+    func invalidatedBeforeCall() {
+        var whileAsking = LeaseMachine()
+        _ = whileAsking.begin(at: Scene.at(0))
+        var whileWaiting = LeaseMachine()
+        _ = whileWaiting.begin(at: Scene.at(0))
+        _ = whileWaiting.replied(.leads(Scene.sight(1), nil), at: Scene.at(1))
+        var whileRenewing = LeaseMachine()
+        _ = whileRenewing.begin(at: Scene.at(0))
+        _ = whileRenewing.replied(.leads(Scene.sight(1), nil), at: Scene.at(1))
+        _ = whileRenewing.calls(progressUntil: Scene.at(9_000), at: Scene.at(2_500))
+
+        let asking = whileAsking.invalidated(at: Scene.at(1)).words
+        let leads = whileAsking.replied(.leads(Scene.sight(1), nil), at: Scene.at(2)).words
+        let waiting = whileWaiting.invalidated(at: Scene.at(2)).words
+        let call = whileWaiting.calls(progressUntil: Scene.at(9_000), at: Scene.at(3)).words
+        let renewing = whileRenewing.invalidated(at: Scene.at(2_501)).words
+        let renewed = whileRenewing.renewed(.renewed(isFollowed: true), at: Scene.at(2_502)).words
+
+        #expect(asking == [])
+        #expect(leads == ["abort, cut, try again", "call alone: invalidated"])
+        #expect(waiting == ["withdraw", "abort, cut, try again"])
+        #expect(call == ["go"])
+        #expect(renewing == [])
+        #expect(renewed == ["withdraw", "abort, cut, try again", "call alone: invalidated"])
+        #expect(whileWaiting.standing == .alone(.invalidated))
     }
 
     @Test("fails a request that has outlived too many pods, and calls nobody for it")

@@ -101,6 +101,7 @@ extension [LeaseMachine.Action] {
             case .publish(let entries): "publish " + entries.map(\.word).joined(separator: " | ")
             case .commit(let stores, let end): (stores ? "commit" : "release") + (end.map { ", \($0.word)" } ?? "")
             case .abort(let entry): "abort" + (entry.map { ", \($0.word)" } ?? "")
+            case .release: "give back"
             case .set: "set"
             case .announce: "announce"
             case .withdraw: "withdraw"

@@ -19,6 +19,7 @@ final class FaultProxy: Sendable {
     private let target: SocketAddress
     private let fault: Mutex<Fault>
     private let callersCount = Atomic(0)
+    private let hushed = Mutex<Set<Int32>>([])
     private let open = Mutex<(descriptors: Set<Int32>, isOver: Bool)>(([], false))
 
     init(to target: SocketAddress, _ fault: Fault = .none) throws {
@@ -47,6 +48,12 @@ final class FaultProxy: Sendable {
     /// How many bytes callers have sent.
     var callersByteCount: Int { callersCount.load(ordering: .relaxed) }
 
+    /// Nothing is passed on any more over the connections that are open, in either direction, and none of them is closed;
+    /// those that come later are served.
+    func hush() {
+        hushed.withLock { hushed in open.withLock { hushed.formUnion($0.descriptors) } }
+    }
+
     /// For connections from now on.
     func set(_ new: Fault) { fault.withLock { $0 = new } }
 
@@ -69,7 +76,10 @@ final class FaultProxy: Sendable {
         return isAdmitted
     }
 
+    private func isHushed(_ descriptor: Int32) -> Bool { hushed.withLock { $0.contains(descriptor) } }
+
     private func dismiss(_ descriptor: Int32) {
+        hushed.withLock { _ = $0.remove(descriptor) }
         open.withLock { _ = $0.descriptors.remove(descriptor) }
         close(descriptor)
     }
@@ -93,10 +103,12 @@ final class FaultProxy: Sendable {
                 guard let bytes = read(caller) else { return }
                 callersCount.add(bytes.count, ordering: .relaxed)
                 if case .blackHole = fault { continue }
+                if isHushed(caller) { continue }
                 guard write(bytes[...], to: upstream) else { return }
             }
             if events[1].revents != 0 {
                 guard let bytes = read(upstream) else { return }
+                if isHushed(caller) { continue }
                 switch fault {
                 case .none:
                     guard write(bytes[...], to: caller) else { return }
@@ -167,7 +179,7 @@ private final class WeakProxy: @unchecked Sendable {
 }
 
 /// Runs it on a thread of its own.
-private func thread(_ body: @escaping @Sendable () -> Void) {
+func thread(_ body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(Body(body))
     var handle = pthread_t()
     let code = pthread_create(

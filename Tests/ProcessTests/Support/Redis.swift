@@ -8,14 +8,15 @@ final class Redis: Sendable {
     let process: ChildProcess
     let address: SocketAddress
 
-    init() throws {
+    init(environment: [String: String] = [:]) throws {
         guard let path = Program.installed("redis-server") else { throw HarnessError.odd(Self.skipped) }
         // It has no way to say which port it took: one that was free a moment ago, and the next one if that was lost.
         for _ in 0..<5 {
             let address = try ListeningSocket().address
             let port = String(address.description.split(separator: ":")[1])
             let process = try ChildProcess(
-                path, ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"])
+                path, ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"],
+                environment: environment)
             let isUp = eventually {
                 process.output.contains("Ready to accept connections") || process.hasEnded() != nil
             }
@@ -37,6 +38,13 @@ final class Redis: Sendable {
         connection.send("*\(words.count)\r\n\(text)")
         _ = connection.reads { $0.received.contains(0x0A) }
         return String(decoding: connection.received, as: UTF8.self)
+    }
+
+    /// The one name that begins like this, without that; nil unless there is exactly one.
+    func tag(of prefix: String) throws -> String? {
+        let lines = try command("KEYS", "\(prefix)*").split(separator: "\r\n")
+        guard lines.count == 3, lines[0] == "*1" else { return nil }
+        return String(lines[2].dropFirst(prefix.utf8.count))
     }
 
     /// How many answers it keeps: a lease is there before the first of them.
