@@ -21,7 +21,7 @@ extension LeaseMachine {
         case .ready:
             if heart == nil { heart = beating(until: deadline) } else { heart?.progressed(until: deadline) }
         case .calling: heart?.progressed(until: deadline)
-        case .idle, .acquiring, .refreshing, .following, .burying, .ending, .over: return
+        case .idle, .acquiring, .refreshing, .following, .burying, .ending, .setting, .over: return
         }
     }
 
