@@ -17,6 +17,11 @@ public struct Route: Hashable, Sendable {
     /// Top-level members of the body that do not make two requests different here.
     public var ignored: Set<String>
     public var timeouts: AnswerDeadlines.Timeouts
+    public var ladder: LadderSteps
+    /// Between whom its callers are divided; nil: they are not.
+    public var split: Split?
+    /// The model that is asked in place of the one that the caller named; nil: that one.
+    public var modelInstead: String?
 
     public init(
         name: String = "default",
@@ -31,7 +36,10 @@ public struct Route: Hashable, Sendable {
         storesContentFilter: Bool = false,
         finishWhenLeft: Bool = false,
         ignored: Set<String> = [],
-        timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts()
+        timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts(),
+        ladder: LadderSteps = LadderSteps(),
+        split: Split? = nil,
+        modelInstead: String? = nil
     ) {
         self.name = name
         self.kinds = kinds
@@ -46,6 +54,9 @@ public struct Route: Hashable, Sendable {
         self.finishWhenLeft = finishWhenLeft
         self.ignored = ignored
         self.timeouts = timeouts
+        self.ladder = ladder
+        self.split = split
+        self.modelInstead = modelInstead
     }
 
     /// Whose credential the route's upstreams are asked with; this decides the tenant.
