@@ -26,6 +26,7 @@ extension Request.Arrival {
         controls = head.value("cache-control").map(Controls.init(cacheControl:)) ?? Controls()
         timeout = head.value("x-samovar-timeout").flatMap { Duration(spelled: $0) }
         showsTenant = head.value("x-samovar-show") == "tenant"
+        splitID = head.value("samovar-split-id") ?? ""
     }
 }
 
