@@ -58,4 +58,15 @@ public struct StoredAnswer: Sendable {
     public init(_ answer: Answer, remaining: Duration, at now: Instant) {
         self.init(answer, bornAt: now.advanced(by: .zero - (answer.life - min(remaining, answer.life))))
     }
+
+    private init(_ answer: Answer, _ freshness: Freshness) {
+        self.answer = answer
+        self.freshness = freshness
+    }
+
+    /// The same, to be made anew early with this factor (`EarlyRefresh`).
+    public func refreshed(early factor: Double) -> StoredAnswer {
+        let window = EarlyRefresh.window(of: answer.generationTime, ttl: answer.ttl, factor: factor)
+        return StoredAnswer(answer, freshness.quiet(until: window))
+    }
 }

@@ -43,6 +43,12 @@ public enum Failure: Error, Hashable, Sendable {
             self.retryAfter = retryAfter
             self.rate = rate
         }
+
+        /// The account has no money left: no sign of being busy, though providers say it with a 429.
+        var isQuota: Bool {
+            guard status == 429 else { return false }
+            return String(decoding: body.prefix(4_096), as: UTF8.self).contains("insufficient_quota")
+        }
     }
 
     /// What was waited for in vain. The raw values are the config keys under `deadline`.
@@ -52,7 +58,23 @@ public enum Failure: Error, Hashable, Sendable {
         case total
     }
 
-    /// Whether the upstream is busy or down: then, and only then, an expired answer may stand in (RFC 5861, 4).
+    /// Whether something else than the upstream's answer may be served: it is busy or down, or is not to be asked now
+    /// (RFC 5861, 4).
+    ///
+    /// Never for a caller's mistake or missing right, an account without money among them; and not where one caller, or
+    /// the process, has had its share.
+    public var permitsStale: Bool {
+        switch self {
+        case .refused(let refusal): isUpstreamTrouble && !refusal.isQuota
+        case .limited(let limit, _): Self.limitsBeforeUpstream.contains(limit)
+        default: isUpstreamTrouble
+        }
+    }
+
+    /// The limits that stand before an upstream because it cannot take more: reaching one says what its own 503 would.
+    private static let limitsBeforeUpstream: Set<String> = ["queue_max", "queue_timeout", "breaker"]
+
+    /// Whether the upstream is busy or down.
     ///
     /// A caller's mistake or missing right (other 4xx) is an answer, and is never papered over.
     public var isUpstreamTrouble: Bool {

@@ -1,6 +1,7 @@
 /// One thing a caller asks, understood: which requests are the same, and how this one wants to be answered.
 public struct Request: Sendable {
     public let kind: APIKind
+    /// The one that is asked: the caller's, or the one that its arm has in place of it.
     public let model: String
     let rule: RouteRule
     public let tenant: Tenant
@@ -29,6 +30,9 @@ public struct Request: Sendable {
         _read { yield rule.route }
     }
 
+    /// The arm of the route's split that this caller is in; nil where it is not split.
+    public var arm: SplitArm? { rule.arm }
+
     /// With whom the answer may be shared.
     public enum Sharing: Hashable, Sendable {
         /// With callers now and later.
@@ -51,6 +55,8 @@ public struct Request: Sendable {
         /// How urgent the caller says it is.
         public var requestClass: RequestClass?
         public var showsTenant = false
+        /// Who it is, for a split by header; empty: nobody in particular.
+        public var splitID = ""
 
         public init(kind: APIKind, body: [UInt8]?) {
             self.kind = kind
@@ -83,18 +89,18 @@ public struct Request: Sendable {
         } catch {
             throw .body(error)
         }
-        guard let rule = routes.rule(for: arrival.kind, model: facts.model) else { throw .noRoute }
+        guard var rule = routes.rule(for: arrival.kind, model: facts.model) else { throw .noRoute }
+        if !rule.arms.isEmpty { rule = rule.arm(for: arrival, canonicaliser) }
         let digest = arrival.body == nil ? .noBody : canonicaliser.digest(ignoring: rule.ignored)
-        self.init(arrival, facts, digest, rule, routes)
+        let tenant = routes.tenant(for: rule.route, authorization: arrival.authorization)
+        self.init(arrival, facts, digest, rule, tenant)
     }
 
-    private init(
-        _ arrival: Arrival, _ facts: BodyFacts, _ digest: BodyDigest, _ rule: RouteRule, _ routes: RouteTable
-    ) {
+    init(_ arrival: Arrival, _ facts: BodyFacts, _ digest: BodyDigest, _ rule: RouteRule, _ tenant: Tenant) {
         kind = arrival.kind
-        model = facts.model
+        model = rule.route.modelInstead ?? facts.model
         self.rule = rule
-        tenant = routes.tenant(for: rule.route, authorization: arrival.authorization)
+        self.tenant = tenant
         body = arrival.body.map(CanonicalBody.init(checked:))
         headers = arrival.headers
         authorization = rule.route.credential == .callers ? arrival.authorization : nil

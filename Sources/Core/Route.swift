@@ -21,6 +21,11 @@ public struct Route: Hashable, Sendable {
     public var requestClass: RequestClass
     /// How long a caller waits for its flight's turn.
     public var queueTimeout: Duration
+    public var ladder: LadderSteps
+    /// Between whom its callers are divided; nil: they are not.
+    public var split: Split?
+    /// The model that is asked in place of the one that the caller named; nil: that one.
+    public var modelInstead: String?
 
     public init(
         name: String = "default",
@@ -37,7 +42,10 @@ public struct Route: Hashable, Sendable {
         ignored: Set<String> = [],
         timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts(),
         requestClass: RequestClass = .interactive,
-        queueTimeout: Duration = .seconds(10)
+        queueTimeout: Duration = .seconds(10),
+        ladder: LadderSteps = LadderSteps(),
+        split: Split? = nil,
+        modelInstead: String? = nil
     ) {
         self.name = name
         self.kinds = kinds
@@ -54,6 +62,9 @@ public struct Route: Hashable, Sendable {
         self.timeouts = timeouts
         self.requestClass = requestClass
         self.queueTimeout = queueTimeout
+        self.ladder = ladder
+        self.split = split
+        self.modelInstead = modelInstead
     }
 
     /// Whose credential the route's upstreams are asked with; this decides the tenant.

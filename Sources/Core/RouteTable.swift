@@ -6,6 +6,10 @@ public struct RouteTable: Sendable {
         let listenerTenant: String
         let listener: Tenant
         let rules: [RouteRule]
+        /// The routes' rules, then those of their arms: each at its place.
+        let places: [RouteRule]
+        /// Whether any route is split.
+        let hasArms: Bool
         /// Whether no caller's own Authorization goes upstream.
         let hasConfiguredKeysOnly: Bool
 
@@ -13,7 +17,13 @@ public struct RouteTable: Sendable {
             let listener = Tenant.listener(listenerTenant)
             self.listenerTenant = listenerTenant
             self.listener = listener
-            rules = routes.enumerated().map { RouteRule($1, at: $0, listener: listener) }
+            var armPlace = routes.count
+            rules = routes.enumerated().map { place, route in
+                defer { armPlace += route.split?.arms.count ?? 0 }
+                return RouteRule(route, at: place, armsAt: armPlace, listener: listener)
+            }
+            places = rules + rules.flatMap(\.arms)
+            hasArms = places.count > rules.count
             hasConfiguredKeysOnly = routes.allSatisfy { $0.credential == .configured }
         }
     }
@@ -49,7 +59,15 @@ public struct RouteTable: Sendable {
     /// Whether both are the one table that was made at one time; two that read alike are not.
     public func isSame(as other: RouteTable) -> Bool { table === other.table }
 
-    func rule(at place: Int) -> RouteRule { rules[place] }
+    func rule(at place: Int) -> RouteRule { table.places[place] }
+
+    /// Whether any route is split between arms.
+    public var hasArms: Bool { table.hasArms }
+
+    /// The arm of the rule that an entry of a memo is of; nil: of a route that is not split.
+    ///
+    /// - Precondition: the entry is of this table.
+    public func arm(of known: BodyMemo.Plain) -> SplitArm? { table.places[Int(known.rulePlace)].arm }
 
     /// Who a caller is before its route is known: its own Authorization says it unless no route passes that on.
     public func caller(authorization: Secret?) -> Tenant {
@@ -71,41 +89,6 @@ public struct RouteTable: Sendable {
         switch route.credential {
         case .configured: table.listener
         case .callers: authorization.map { Tenant(authorization: $0.revealed) } ?? .anonymous
-        }
-    }
-}
-
-/// A route, and what can be worked out before a request comes. One reference for every request on it.
-final class RouteRule: Sendable {
-    let route: Route
-    /// In file order.
-    let place: Int
-    let ignored: IgnoredMembers
-    /// For the listener's tenant, by kind.
-    private let chat, completions, embeddings, models: KeyPrefix
-
-    init(_ route: Route, at place: Int, listener: Tenant) {
-        self.route = route
-        self.place = place
-        ignored = IgnoredMembers(route.ignored)
-        chat = KeyPrefix(tenant: listener, route: route.name, kind: .chat)
-        completions = KeyPrefix(tenant: listener, route: route.name, kind: .completions)
-        embeddings = KeyPrefix(tenant: listener, route: route.name, kind: .embeddings)
-        models = KeyPrefix(tenant: listener, route: route.name, kind: .models)
-    }
-
-    func key(
-        _ tenant: Tenant, _ kind: APIKind, headers: KeyedHeaders, namespace: String, body: BodyDigest
-    ) -> RequestKey {
-        guard route.credential == .configured, headers.isEmpty, namespace.isEmpty else {
-            return RequestKey(
-                tenant: tenant, route: route.name, kind: kind, headers: headers, namespace: namespace, body: body)
-        }
-        switch kind {
-        case .chat: return chat.key(body: body)
-        case .completions: return completions.key(body: body)
-        case .embeddings: return embeddings.key(body: body)
-        case .models: return models.key(body: body)
         }
     }
 }

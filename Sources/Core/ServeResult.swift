@@ -19,11 +19,17 @@ public struct Provenance: Hashable, Sendable {
     public var remaining: Duration?
     /// Whether the answer is kept; nil where that is not known yet.
     public var stored: Bool?
+    /// On which step of the ladder; nil: it was simply answered.
+    public var step: LadderStep?
 
-    public init(result: ServeResult, age: Duration? = nil, remaining: Duration? = nil, stored: Bool? = nil) {
+    public init(
+        result: ServeResult, age: Duration? = nil, remaining: Duration? = nil, stored: Bool? = nil,
+        step: LadderStep? = nil
+    ) {
         self.result = result
         self.age = age
         self.remaining = remaining
         self.stored = stored
+        self.step = step
     }
 }

@@ -82,6 +82,31 @@ final class Flights: Sendable {
         return seat
     }
 
+    /// Begins a flight for those who come later, without a follower. False where one is under way for this key already,
+    /// or half of `flights_max` are: callers who wait come first.
+    func refresh(_ request: Request, needed: Duration, lane: Int) -> Bool {
+        let new = state.withLock { state -> Takeoff? in
+            guard state.board.flight(for: request.key) == nil, state.board.flightCount * 2 < state.board.flightsMax
+            else { return nil }
+            let flight = SharedFlight(request, limits: state.limits, clock: clock, for: .refresh(needed: needed))
+            // Its ttl is for what is kept, as everybody's who joins.
+            if case .joined(let follower) = flight.join(ttl: request.controls.ttl) { flight.leave(follower) }
+            guard let ticket = state.board.takeOff(flight, key: request.key, tenant: request.tenant) else { return nil }
+            let new = Takeoff(flight: flight, ticket: ticket)
+            state.flying[ObjectIdentifier(flight)] = new
+            return new
+        }
+        guard let new else { return false }
+        if case .terminated = takeoff[lane % takeoff.count].yield(new) {
+            remove(new)
+            return false
+        }
+        return true
+    }
+
+    /// Whether there is a flight for this key that could be joined.
+    func isFlying(_ key: RequestKey) -> Bool { state.withLock { $0.board.flight(for: key) != nil } }
+
     func leave(_ seat: Seat) {
         guard seat.flight.leave(seat.follower) else { return }
         // Given up with its last follower: nobody may join what is being cancelled.

@@ -46,7 +46,8 @@ extension Pipeline {
             generationTime: startedAt.duration(to: now), usage: whole.usage, ttl: ttl,
             staleTTL: request.route.staleTTL, generations: generations)
         // L1 before the flight lands: whoever misses the flight must find the answer.
-        let suspect = l1.set(request.key, StoredAnswer(answer, bornAt: now), since: startedAt)
+        let stored = StoredAnswer(answer, bornAt: now).refreshed(early: request.route.ladder.earlyRefresh)
+        let suspect = l1.set(request.key, stored, since: startedAt)
         checked(request.key, answer, suspect)
         return .stored(answer)
     }
@@ -54,9 +55,10 @@ extension Pipeline {
     /// Keeps what came from L2, if nothing is known against it.
     ///
     /// - Parameter startedAt: when the look for it began, or what it was looked up for.
-    func fill(_ key: RequestKey, _ stored: StoredAnswer, since startedAt: Instant) {
+    func fill(_ request: Request, _ stored: StoredAnswer, since startedAt: Instant) {
         guard coherence.allows(stored.answer.generations) else { return }
-        checked(key, stored.answer, l1.fill(key, stored, since: startedAt))
+        let stored = stored.refreshed(early: request.route.ladder.earlyRefresh)
+        checked(request.key, stored.answer, l1.fill(request.key, stored, since: startedAt))
     }
 
     /// What was heard while the answer was on its way into L1.

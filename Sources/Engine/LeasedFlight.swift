@@ -57,11 +57,15 @@ final class LeasedFlight: Sendable {
         let request = flight.request
         let controls = request.controls
         let maySee = request.sharing == .stored && !controls.noCache
-        // What is stale will do for who says so: then less than no fresh life is needed.
-        let needed = maySee ? .zero - min(controls.maxStale ?? .zero, request.route.staleTTL) : nil
+        let needed: Duration? =
+            switch flight.purpose {
+            case .refresh(let needed): needed
+            // What is stale will do for who says so: then less than no fresh life is needed.
+            case .callers: maySee ? .zero - min(controls.maxStale ?? .zero, request.route.staleTTL) : nil
+            }
         return LeaseMachine.Wish(
             needed: needed, mayFollow: !controls.noCache,
-            finishWhenLeft: request.sharing == .stored && request.route.finishWhenLeft,
+            finishWhenLeft: flight.isRefresh || (request.sharing == .stored && request.route.finishWhenLeft),
             deadline: flight.startedAt.advanced(by: request.route.timeouts.total))
     }
 
@@ -218,6 +222,11 @@ final class LeasedFlight: Sendable {
 
     private func asked(_ reply: LeaseReply) {
         var suits = true
+        switch reply {
+        case .hit(let stored), .leads(_, let stored?), .follows(_, let stored?): flight.heardStore(stored)
+        case .leads(_, nil), .follows(_, nil), .poisoned: flight.heardStore(nil)
+        case .unavailable: break
+        }
         switch reply {
         case .hit(let stored):
             let verdict = stored.freshness.verdict(for: flight.request.controls, at: around.clock.now)

@@ -8,7 +8,7 @@ import Synchronization
 public final class MemoryCache: Sendable {
     /// What an entry weighs beside its coded bytes, its key and its model's name: the rest of its node, its slots of
     /// the table, the answer's own fields, and what the allocator rounds up.
-    public static let overheadPerEntry = 416
+    public static let overheadPerEntry = 424
     /// And its place among the names: a slot of a table that is a third full at its emptiest.
     public static let overheadPerName = 128
     /// How many marks are kept: a mark is small, and losing one costs a look-up.

@@ -153,6 +153,8 @@ public final class Metrics: Sendable {
     public let queueWait = Histogram()
     private let attempts = Lock<[String: Counters<AttemptOutcome>]>([:])
     private let refusals = Lock<[String: Counters<Rejection.Reason>]>([:])
+    private let ladder = Lock<[String: Counters<LadderStep>]>([:])
+    private let arms = Lock<[SplitArm: ArmFigures]>([:])
 
     public init() {}
 
@@ -183,5 +185,37 @@ public final class Metrics: Sendable {
 
     public var attemptCounts: [(upstream: String, outcomes: Counters<AttemptOutcome>)] {
         attempts.withLock { all in all.keys.sorted().compactMap { name in all[name].map { (name, $0) } } }
+    }
+
+    /// A request on this route was served on that step.
+    func laddered(_ route: String, _ step: LadderStep) {
+        let counters = ladder.withLock { all in
+            if let known = all[route] { return known }
+            let new = Counters<LadderStep>()
+            all[route] = new
+            return new
+        }
+        counters[step].add(1)
+    }
+
+    /// In the order of the routes' names.
+    public var ladderCounts: [(route: String, steps: Counters<LadderStep>)] {
+        ladder.withLock { all in all.keys.sorted().compactMap { name in all[name].map { (name, $0) } } }
+    }
+
+    /// What is counted for one arm of a split.
+    public func figures(of arm: SplitArm) -> ArmFigures {
+        arms.withLock { all in
+            if let known = all[arm] { return known }
+            let new = ArmFigures()
+            all[arm] = new
+            return new
+        }
+    }
+
+    /// In the order of their routes' names and their own.
+    public var armFigures: [(arm: SplitArm, figures: ArmFigures)] {
+        let all = arms.withLock { Array($0) }
+        return all.sorted { ($0.key.route, $0.key.name) < ($1.key.route, $1.key.name) }.map { ($0.key, $0.value) }
     }
 }

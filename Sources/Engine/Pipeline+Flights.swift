@@ -42,7 +42,8 @@ extension Pipeline {
     private func fly(_ takeoff: Flights.Takeoff) async {
         defer { flights.remove(takeoff) }
         let flight = takeoff.flight
-        if let stored = lookAgain(flight.request) { return land(takeoff, with: stored, from: .l1Hit) }
+        defer { if flight.isRefresh { refreshed(flight.request.key) } }
+        if let stored = lookAgain(flight) { return land(takeoff, with: stored, from: .l1Hit) }
         await noteGenerations(takeoff)
         if let leased = leased(takeoff) { return await leased.fly() }
         if let (stored, result) = await lookElsewhere(flight) {
@@ -84,7 +85,7 @@ extension Pipeline {
             unlist: { self.flights.unlist(takeoff) },
             fill: { stored in
                 guard !takeoff.flight.isInvalidated else { return }
-                self.fill(request.key, stored, since: takeoff.flight.startedAt)
+                self.fill(request, stored, since: takeoff.flight.startedAt)
                 // Invalidated between our look and the cache: then nobody else takes it out.
                 if takeoff.flight.isInvalidated { self.l1.remove(request.key) }
             },
@@ -110,34 +111,67 @@ extension Pipeline {
             flights.unlist(takeoff)
             await Task.yield()
         }
+        if case .failed(let failure) = outcome, failure.permitsStale { await lookAside(flight) }
         let answer = keep(outcome, of: flight).answer
         flights.unlist(takeoff)
         return (land(flight, outcome, isStored: answer != nil), answer)
     }
 
     /// An answer that has come meanwhile.
-    private func lookAgain(_ request: Request) -> StoredAnswer? {
+    private func lookAgain(_ flight: SharedFlight) -> StoredAnswer? {
+        let request = flight.request
         guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook) else { return nil }
         // The flight before this one may have landed between our caller's miss and its join. Without this second
         // look the same prompt is paid for twice. (groupcache.go, `load`.)
         let now = clock.now
         guard let stored = l1.get(request.key, at: now),
-            stored.freshness.verdict(for: request.controls, at: now) == .fresh
+            suffices(stored, for: flight, at: now)
         else { return nil }
         return stored
+    }
+
+    /// Whether there is nothing left to fly for.
+    private func suffices(_ stored: StoredAnswer, for flight: SharedFlight, at now: Instant) -> Bool {
+        switch flight.purpose {
+        case .callers: stored.freshness.verdict(for: flight.request.controls, at: now) == .fresh
+        case .refresh: now < stored.freshness.quietUntil
+        }
+    }
+
+    /// A refresh is over. If it came to nothing, the next one waits.
+    private func refreshed(_ key: RequestKey) {
+        let now = clock.now
+        if let stored = l1.get(key, at: now), now < stored.freshness.quietUntil { return }
+        refreshes.failed(key, at: now)
+    }
+
+    /// The call has failed, and it was never learned what L2 has: an expired answer would do now.
+    private func lookAside(_ flight: SharedFlight) async {
+        let request = flight.request
+        guard leases != nil, request.sharing == .stored, !flight.hasHeardStore, !flight.isRefresh,
+            l1.get(request.key, at: clock.now) == nil, let stored = await store?.get(request.key),
+            coherence.allows(stored.answer.generations)
+        else { return }
+        flight.heardStore(stored)
+        fill(request, stored, since: flight.startedAt)
+        // Invalidated between our look and the cache: then nobody else takes it out.
+        if flight.isInvalidated { l1.remove(request.key) }
     }
 
     /// L2's answer.
     private func lookElsewhere(_ flight: SharedFlight) async -> (StoredAnswer, ServeResult)? {
         let request = flight.request
         guard request.sharing == .stored, !request.controls.noCache, !bugs.contains(.noSecondLook),
-            !l1.isMarked(request.key, at: clock.now), let stored = await store?.get(request.key),
-            coherence.allows(stored.answer.generations), !flight.isInvalidated
+            !l1.isMarked(request.key, at: clock.now), let found = await store?.get(request.key),
+            coherence.allows(found.answer.generations), !flight.isInvalidated
         else { return nil }
-        fill(request.key, stored, since: flight.startedAt)
+        let stored = found.refreshed(early: request.route.ladder.earlyRefresh)
+        fill(request, stored, since: flight.startedAt)
+        flight.heardStore(stored)
         // Invalidated between our look and the cache: then nobody else takes it out.
         if flight.isInvalidated { l1.remove(request.key) }
         // An expired one stays in L1 for when the upstream fails.
+        if flight.isRefresh { return suffices(stored, for: flight, at: clock.now) ? (stored, .l2Hit) : nil }
         let verdict = stored.freshness.verdict(for: request.controls, at: clock.now)
         return verdict == .fresh || verdict == .stale ? (stored, .l2Hit) : nil
     }
@@ -147,6 +181,10 @@ extension Pipeline {
     ) -> LeaseMachine.Ended {
         switch outcome {
         case .whole(let whole):
+            if let arm = flight.request.arm, let usage = whole.usage {
+                let money = settings.withLock { $0.prices.microUSD(of: usage, model: flight.request.model) }
+                metrics.figures(of: arm).spent(usage, microUSD: money)
+            }
             flight.land(.complete, usage: whole.usage, isStored: isStored)
             return .whole(
                 stores: isStored,

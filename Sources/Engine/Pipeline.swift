@@ -1,9 +1,10 @@
+import Glibc
 import SamovarCore
 
 /// The way of one request.
 ///
 ///     caller ─ serve ─▶ look (L1) ─▶ join a flight ─▶ settle ─▶ deliver
-///                                        │ new: takes off
+///                                        │ new: takes off  ╰─ busy, down, late: Pipeline+Ladder
 ///     run ────────────▶ fly: look again ─▶ L2 ─▶ attempt ─▶ keep (L1) ─▶ land ─▶ keep (L2)
 ///                            with other pods: L2 and lease in one, then the attempt or another pod's (LeasedFlight)
 ///
@@ -54,6 +55,9 @@ public final class Pipeline: Sendable {
     let settings: Lock<Settings>
     let lanes: [any TaskExecutor]
     let bugs: Set<SeededBug>
+    /// Throws dice: exponentially distributed, with mean 1.
+    let draw: @Sendable () -> Double
+    let refreshes = Refreshes()
 
     /// - Parameter lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
     ///   thread on which it came. Empty: wherever `run` runs.
@@ -75,8 +79,10 @@ public final class Pipeline: Sendable {
     init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
         settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>,
-        order: AdmissionQueue.SeededOrder? = nil
+        order: AdmissionQueue.SeededOrder? = nil,
+        draw: @escaping @Sendable () -> Double = { -log(Double.random(in: 0.0.nextUp...1)) }
     ) {
+        self.draw = draw
         self.lanes = lanes
         self.bugs = bugs
         self.l1 = l1
@@ -115,17 +121,23 @@ public final class Pipeline: Sendable {
     // MARK: Callers
 
     /// The answer that L1 has for this caller, without a task or a suspension. Not counted: see `HitTally`.
+    ///
+    /// One that is near its end, or has expired not too long ago, may have itself made anew by this. Nil where that needs
+    /// the request's body, and the request came without.
     public func find(_ request: Request, at now: Instant) -> (StoredAnswer, Provenance)? {
-        guard request.sharing == .stored else { return nil }
-        return find(request.key, request.controls, at: now)
+        guard request.sharing == .stored, !request.controls.noCache, let stored = l1.get(request.key, at: now) else {
+            return nil
+        }
+        if now < stored.freshness.quietUntil, request.controls.maxAge == nil {
+            return (stored, Self.provenance(of: stored, .l1Hit, at: now))
+        }
+        return findNearEnd(stored, request, at: now)
     }
 
-    /// The same for a call of which only the key is at hand.
-    public func find(_ key: RequestKey, _ controls: Controls, at now: Instant) -> (StoredAnswer, Provenance)? {
-        guard !controls.noCache, let stored = l1.get(key, at: now),
-            let result = Self.result(of: stored, for: controls, hit: .l1Hit, at: now)
-        else { return nil }
-        return (stored, Self.provenance(of: stored, result, at: now))
+    /// The same for a call of which only the key is at hand, and that has no wishes: nil where more must be known of it.
+    public func find(_ key: RequestKey, at now: Instant) -> (StoredAnswer, Provenance)? {
+        guard let stored = l1.get(key, at: now), now < stored.freshness.quietUntil else { return nil }
+        return (stored, Self.provenance(of: stored, .l1Hit, at: now))
     }
 
     /// Counts what was answered out of memory in one turn of a loop, with what it saved.
@@ -138,47 +150,83 @@ public final class Pipeline: Sendable {
     public func serve<Result, DeliveryFailure: Error>(
         _ request: Request, for caller: Caller, deliver: (Reply) async throws(DeliveryFailure) -> Result
     ) async throws(DeliveryFailure) -> Result {
-        if let (stored, provenance) = find(request, at: clock.now) {
+        let now = clock.now
+        if let (stored, provenance) = find(request, at: now) {
             countSaved(stored.answer.usage, model: stored.answer.model)
             return try await deliver(.stored(stored, provenance))
         }
         if request.controls.onlyIfCached { return try await deliver(await cachedElsewhere(request)) }
-        // Twice at most: an answer found by a flight for all may be too old for this one, who then flies anew.
-        if let result = try await follow(request, caller, mustBeNew: request.controls.noCache, deliver: deliver) {
-            return result
-        }
-        if let result = try await follow(request, caller, mustBeNew: true, deliver: deliver) { return result }
-        return try await deliver(.failed(.notCached, isFollower: false))
-    }
-
-    /// Joins a flight and delivers what it brings; nil where what it found will not do for this caller.
-    private func follow<Result, DeliveryFailure: Error>(
-        _ request: Request, _ caller: Caller, mustBeNew: Bool, deliver: (Reply) async throws(DeliveryFailure) -> Result
-    ) async throws(DeliveryFailure) -> Result? {
-        let seat: Flights.Seat
-        do {
-            seat = try flights.join(
-                request, mustBeNew: mustBeNew, lane: caller.lane, since: coherence.trustedSince)
-        } catch {
-            return try await deliver(.failed(error, isFollower: false))
-        }
-        defer { flights.leave(seat) }
-        caller.whenGone { [flights] in flights.leave(seat) }
-        guard let reply = await settle(request, seat) else { return nil }
+        let visit = Visit(caller, on: flights)
+        defer { visit.end() }
+        let reply = await reply(to: request, on: visit, since: now)
         if let reason = caller.gone { return try await deliver(.failed(reason, isFollower: false)) }
         let result = try await deliver(reply)
-        if case .live(_, let provenance) = reply, provenance.result == .coalesced {
-            countSaved(seat.flight.usage, model: request.model)
+        if case .live(let live, let provenance) = reply, provenance.result == .coalesced {
+            countSaved(live.flight.usage, model: request.model)
         }
         return result
     }
 
+    /// What the request's flight brings, or the ladder in place of it.
+    private func reply(to request: Request, on visit: Visit, since startedAt: Instant) async -> Reply {
+        var ladder = Ladder(request, at: startedAt)
+        // Twice at most: an answer found by a flight for all may be too old for this one, who then flies anew.
+        for mustBeNew in [request.controls.noCache, true] {
+            let seat: Flights.Seat
+            do {
+                seat = try visit.join(request, mustBeNew: mustBeNew, since: coherence.trustedSince)
+            } catch {
+                return await descend(&ladder, from: request, after: error, isFollower: false, on: visit)
+            }
+            switch await settle(request, seat, descending: &ladder, on: visit) {
+            case .reply(let reply): return reply
+            // It has given way to callers: here is one.
+            case .failed(.limited) where seat.flight.isRefresh && !mustBeNew: visit.leave(seat)
+            case .failed(let failure):
+                return await descend(
+                    &ladder, from: request, after: failure, isFollower: !seat.isLeader, on: visit,
+                    aside: seat.flight.aside)
+            case .unfit, .late: visit.leave(seat)
+            }
+        }
+        return .failed(.notCached, isFollower: false)
+    }
+
+    /// What a flight has brought for one caller.
+    enum Settled {
+        case reply(Reply)
+        case failed(Failure)
+        /// A stored answer that will not do for this one.
+        case unfit
+        /// Nothing yet, and the caller's alarm has rung.
+        case late
+    }
+
+    /// Waits for the flight, and looks down the ladder once if it takes too long. The flight goes on all the same.
+    private func settle(
+        _ request: Request, _ seat: Flights.Seat, descending ladder: inout Ladder, on visit: Visit
+    ) async -> Settled {
+        guard let lateAt = ladder.lateAt else { return await settle(request, seat) }
+        let alarm = Alarm()
+        clock.call(at: lateAt) {
+            alarm.ring()
+            seat.flight.rouse(seat.follower)
+        }
+        let settled = await settle(request, seat, until: alarm)
+        guard case .late = settled else { return settled }
+        seat.flight.finishesWhenLeft()
+        if let reply = await step(&ladder, from: request, after: .late, on: visit, aside: seat.flight.aside) {
+            return .reply(reply)
+        }
+        return await settle(request, seat)
+    }
+
     /// Waits until it is known what the flight brings: the whole answer, or a stream's first chunk.
-    private func settle(_ request: Request, _ seat: Flights.Seat) async -> Reply? {
+    func settle(_ request: Request, _ seat: Flights.Seat, until alarm: Alarm? = nil) async -> Settled {
         // Who wants a body has no use for pieces of it, and is not woken for them.
         var index = request.form == .stream ? 0 : Flight<SharedFlight.Waiter>.end
         while true {
-            switch await seat.flight.next(at: index, for: seat.follower) {
+            switch await seat.flight.next(at: index, for: seat.follower, until: alarm) {
             case .deliver:
                 let usageAsked: Bool
                 switch seat.flight.origin {
@@ -188,30 +236,27 @@ public final class Pipeline: Sendable {
                     continue
                 }
                 let live = LiveAnswer(usageAsked: usageAsked, flight: seat.flight, follower: seat.follower)
-                return .live(live, provenance(of: seat, request))
-            case .end(.complete):
-                return landed(request, seat)
-            case .end(.failed(let failure)):
-                return standIn(for: request, after: failure) ?? .failed(failure, isFollower: !seat.isLeader)
-            case .wait:
-                return .failed(.deadline, isFollower: false)
+                return .reply(.live(live, provenance(of: seat, request)))
+            case .end(.complete): return landed(request, seat)
+            case .end(.failed(let failure)): return .failed(failure)
+            case .wait: return alarm?.hasRung == true ? .late : .failed(.deadline)
             }
         }
     }
 
-    private func landed(_ request: Request, _ seat: Flights.Seat) -> Reply? {
+    private func landed(_ request: Request, _ seat: Flights.Seat) -> Settled {
         switch seat.flight.origin {
         case .stored(let stored, let result)?:
-            return reply(stored, to: request, hit: result, at: clock.now)
+            return reply(stored, to: request, hit: result, at: clock.now).map { .reply($0) } ?? .unfit
         case .upstream(let form, let usageAsked)?, .elsewhere(let form, let usageAsked)?:
             if provenance(of: seat, request).result == .coalesced {
                 countSaved(seat.flight.usage, model: request.model)
             }
-            return .whole(
-                WholeAnswer(form: form, usageAsked: usageAsked, chunks: seat.flight.chunks),
-                provenance(of: seat, request))
+            let whole = WholeAnswer(
+                form: form, usageAsked: usageAsked, chunks: seat.flight.chunks, model: seat.flight.request.model)
+            return .reply(.whole(whole, provenance(of: seat, request)))
         case nil:
-            return .failed(.cut, isFollower: !seat.isLeader)
+            return .failed(.cut)
         }
     }
 
@@ -240,19 +285,12 @@ public final class Pipeline: Sendable {
         }
     }
 
-    private static func provenance(of stored: StoredAnswer, _ result: ServeResult, at now: Instant) -> Provenance {
+    static func provenance(
+        of stored: StoredAnswer, _ result: ServeResult, at now: Instant, step: LadderStep? = nil
+    ) -> Provenance {
         Provenance(
-            result: result, age: stored.freshness.age(at: now), remaining: stored.freshness.remaining(at: now))
-    }
-
-    /// An expired answer, where the upstream is busy or down and this caller does not forbid it.
-    private func standIn(for request: Request, after failure: Failure) -> Reply? {
-        let now = clock.now
-        guard failure.isUpstreamTrouble, request.sharing == .stored, let stored = l1.get(request.key, at: now),
-            stored.freshness.standsIn(for: request.controls, at: now)
-        else { return nil }
-        countSaved(stored.answer.usage, model: stored.answer.model)
-        return .stored(stored, Self.provenance(of: stored, .stale, at: now))
+            result: result, age: stored.freshness.age(at: now), remaining: stored.freshness.remaining(at: now),
+            step: step)
     }
 
     /// `only-if-cached`: L2 is asked, a flight is not.
@@ -266,11 +304,11 @@ public final class Pipeline: Sendable {
         guard let stored = await store.get(request.key), coherence.allows(stored.answer.generations) else {
             return .failed(.notCached, isFollower: false)
         }
-        fill(request.key, stored, since: startedAt)
+        fill(request, stored, since: startedAt)
         return reply(stored, to: request, hit: .l2Hit, at: clock.now) ?? .failed(.notCached, isFollower: false)
     }
 
-    private func countSaved(_ usage: Usage?, model: String) {
+    func countSaved(_ usage: Usage?, model: String) {
         guard let usage else { return }
         metrics.savedPromptTokens.add(usage.promptTokenCount)
         metrics.savedCompletionTokens.add(usage.completionTokenCount)

@@ -5,6 +5,8 @@ public enum Reply: Sendable {
     case stored(StoredAnswer, Provenance)
     case whole(WholeAnswer, Provenance)
     case live(LiveAnswer, Provenance)
+    /// The route's own words, in place of an answer.
+    case fixed(String, Provenance)
     /// A follower shares the leader's failure: what it is told to wait is spread, so that not all come back at once.
     case failed(Failure, isFollower: Bool)
 }
@@ -14,6 +16,8 @@ public struct WholeAnswer: Sendable {
     public let form: Form
     public let usageAsked: Bool
     public let chunks: [Chunk]
+    /// The model that was asked.
+    public let model: String
 }
 
 /// A stream that is still coming: the log so far, then each chunk as it comes.
@@ -31,6 +35,9 @@ public struct LiveAnswer: Sendable, AsyncSequence, AsyncIteratorProtocol {
         self.flight = flight
         self.follower = follower
     }
+
+    /// The model that was asked.
+    public var model: String { flight.request.model }
 
     public func makeAsyncIterator() -> LiveAnswer { self }
 

@@ -16,6 +16,17 @@ final class SharedFlight: Sendable {
         case stored(StoredAnswer, ServeResult)
     }
 
+    /// For whom it flies.
+    enum Purpose: Hashable, Sendable {
+        /// For callers who wait.
+        case callers
+        /// For those who come later: an answer is served that is to be made anew. It begins without a follower, and of
+        /// everything that waits for an upstream it is the first to give way.
+        ///
+        /// - Parameter needed: how much of its fresh life an answer must have left that makes it needless.
+        case refresh(needed: Duration)
+    }
+
     private struct State: ~Copyable {
         var machine: Flight<Waiter>
         var origin: Origin?
@@ -35,23 +46,31 @@ final class SharedFlight: Sendable {
         /// When the latest of its callers came, and the class of the most urgent one.
         var joinedAt: Instant
         var requestClass: RequestClass
+        /// What L2 had, and was not fresh enough.
+        var aside: StoredAnswer?
+        /// Whether L2 has said what it has.
+        var hasHeardStore = false
     }
 
+    let purpose: Purpose
     /// The request of the caller who was first: what is asked upstream.
     let request: Request
     let startedAt: Instant
     private let state: Lock<State>
     private let clock: any MonotonicClock
 
-    init(_ request: Request, limits: Flight<Waiter>.Limits, clock: any MonotonicClock) {
+    init(
+        _ request: Request, limits: Flight<Waiter>.Limits, clock: any MonotonicClock, for purpose: Purpose = .callers
+    ) {
         self.request = request
+        self.purpose = purpose
         self.clock = clock
         startedAt = clock.now
-        let finishWhenLeft = request.sharing == .stored && request.route.finishWhenLeft
+        let finishWhenLeft = purpose != .callers || (request.sharing == .stored && request.route.finishWhenLeft)
         state = Lock(
             State(
                 machine: Flight(limits: limits, finishWhenLeft: finishWhenLeft), joinedAt: startedAt,
-                requestClass: request.requestClass))
+                requestClass: purpose == .callers ? request.requestClass : max(request.requestClass, .batch)))
     }
 
     // MARK: Callers
@@ -85,6 +104,12 @@ final class SharedFlight: Sendable {
         action.resume?.resume()
         if action.cancelUpstream { left() }
         return action.cancelUpstream
+    }
+
+    /// It goes on when nobody is left, if anything comes of that.
+    func finishesWhenLeft() {
+        guard request.sharing == .stored else { return }
+        state.withLock { $0.machine.finishesWhenLeft() }
     }
 
     private func left() {
@@ -148,17 +173,31 @@ final class SharedFlight: Sendable {
         if isGivenUp { caller.hangUp(.cut) }
     }
 
+    /// Has the follower look up from its sleep.
+    func rouse(_ follower: Flight<Waiter>.Follower) {
+        let waiter = state.withLock { $0.machine.rouse(follower) }
+        waiter?.resume()
+    }
+
     /// What the follower sees at `index`, once there is something to see. Returns `.wait` only to a follower whose
-    /// task was cancelled.
-    func next(at index: Int, for follower: Flight<Waiter>.Follower) async -> Flight<Waiter>.ReadAction {
+    /// task was cancelled, or whose alarm has rung.
+    ///
+    /// - Parameter alarm: whoever rings it rouses the follower afterwards.
+    func next(
+        at index: Int, for follower: Flight<Waiter>.Follower, until alarm: Alarm? = nil
+    ) async -> Flight<Waiter>.ReadAction {
         while true {
             let action = state.withLock { $0.machine.read(at: index, by: follower, at: clock.now) }
             guard case .wait = action else { return action }
-            if Task.isCancelled { return .wait }
+            if Task.isCancelled || alarm?.hasRung == true { return .wait }
             await withTaskCancellationHandler {
                 await withCheckedContinuation { waiter in
-                    // A chunk may have come between our look and our sleep: then the waiter comes straight back.
-                    let awake = state.withLock { $0.machine.fallsAsleep(waiter, as: follower, at: index) }
+                    // A chunk may have come between our look and our sleep: then the waiter comes straight back. So may
+                    // the alarm, which is looked at under the lock: it rings before it rouses.
+                    let awake = state.withLock { state in
+                        alarm?.hasRung == true
+                            ? waiter : state.machine.fallsAsleep(waiter, as: follower, at: index)
+                    }
                     awake?.resume()
                 }
             } onCancel: {
@@ -179,6 +218,21 @@ final class SharedFlight: Sendable {
     /// What it was begun under; of no scope before that is known.
     var generations: Generations { state.withLock { $0.generations } }
     var ttlMax: Duration? { state.withLock { $0.machine.ttlMax } }
+    var isRefresh: Bool { purpose != .callers }
+
+    // MARK: What L2 has
+
+    /// L2 has said what it has; nil: nothing.
+    func heardStore(_ stored: StoredAnswer?) {
+        state.withLock { state in
+            state.hasHeardStore = true
+            if let stored { state.aside = stored }
+        }
+    }
+
+    var hasHeardStore: Bool { state.withLock { $0.hasHeardStore } }
+    /// What L2 had and was not fresh enough, for when the call fails. L1 may have had no room for it.
+    var aside: StoredAnswer? { state.withLock { $0.isInvalidated ? nil : $0.aside } }
 
     // MARK: The call
 

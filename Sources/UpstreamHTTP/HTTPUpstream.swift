@@ -101,7 +101,8 @@ public final class HTTPUpstream: Upstream, PassThrough {
             headers.add(name: "content-type", value: "application/json")
             let asksOtherForm = (attempt.form == .stream) != (request.form == .stream)
             let edit = UpstreamBody(
-                stream: asksOtherForm ? attempt.form == .stream : nil, includeUsage: attempt.includeUsage)
+                stream: asksOtherForm ? attempt.form == .stream : nil, includeUsage: attempt.includeUsage,
+                model: request.route.modelInstead)
             message.body = .byteBuffer(ByteBuffer(bytes: edit.bytes(of: body)))
         }
         message.headers = headers

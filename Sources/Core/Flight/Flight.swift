@@ -60,7 +60,7 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
     }
 
     private let limits: Limits
-    private let finishWhenLeft: Bool
+    private var finishWhenLeft: Bool
     private var phase = Phase.flying
     /// What has come so far.
     public private(set) var log: [Chunk] = []
@@ -187,6 +187,14 @@ public struct Flight<Waiter: Sendable>: ~Copyable {
             return LeaveAction(resume: resume, cancelUpstream: true)
         }
         return LeaveAction(resume: resume, cancelUpstream: false)
+    }
+
+    /// From now on it goes on when nobody is left, for the cache's sake. O(1).
+    public mutating func finishesWhenLeft() { finishWhenLeft = true }
+
+    /// A follower is to look up from its sleep, though there is nothing to read. Returns it if it was asleep. O(1).
+    public mutating func rouse(_ follower: Follower) -> Waiter? {
+        parked.removeValue(forKey: follower)?.waiter
     }
 
     /// Those for whom there is something to read, in the order in which they joined. Never in a dictionary's order,

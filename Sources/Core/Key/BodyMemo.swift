@@ -45,8 +45,8 @@ public struct BodyMemo: ~Copyable, Sendable {
             let namespace = arrival.controls.namespace
             // Rare, so they have no room in an entry: they are hashed into its name.
             digest =
-                arrival.headers.isEmpty && namespace.isEmpty
-                ? rawDigest : Self.digest(rawDigest, headers: arrival.headers, namespace: namespace)
+                arrival.headers.isEmpty && namespace.isEmpty && arrival.splitID.isEmpty
+                ? rawDigest : Self.digest(rawDigest, arrival, namespace: namespace)
         }
 
         fileprivate init(_ rawDigest: Digest256, caller: Tenant, kind: APIKind) {
@@ -55,9 +55,10 @@ public struct BodyMemo: ~Copyable, Sendable {
             self.kind = kind
         }
 
-        private static func digest(_ raw: Digest256, headers: KeyedHeaders, namespace: String) -> Digest256 {
+        private static func digest(_ raw: Digest256, _ arrival: Request.Arrival, namespace: String) -> Digest256 {
             var parts = Array("samovar memo\0".utf8) + raw.bytes
-            for text in KeyedHeaders.names.map({ headers[$0].map { "+" + $0 } ?? "" }) + [namespace] {
+            let headers = KeyedHeaders.names.map { name in arrival.headers[name].map { "+" + $0 } ?? "" }
+            for text in headers + [namespace, arrival.splitID] {
                 parts.append(contentsOf: "\(text.utf8.count):\(text)".utf8)
             }
             return Digest256(of: parts)
@@ -89,6 +90,8 @@ public struct BodyMemo: ~Copyable, Sendable {
         public let form: Form
         /// Whether a stream is to carry its usage.
         public let wantsUsage: Bool
+        /// Of the route, or of an arm of it.
+        let rulePlace: Int32
     }
 
     /// The entry for a body that was sent with no header of ours beside it, where its answer may be shared and stored
@@ -218,7 +221,7 @@ private struct Node: Sendable {
 
     var plain: BodyMemo.Plain? {
         guard sharing == .stored, !noStore, !noCache, !text.hasSecond else { return nil }
-        return BodyMemo.Plain(key: RequestKey(key), form: form, wantsUsage: wantsUsage)
+        return BodyMemo.Plain(key: RequestKey(key), form: form, wantsUsage: wantsUsage, rulePlace: rulePlace)
     }
 
     func entry(in table: RouteTable) -> BodyMemo.Entry {

@@ -37,6 +37,15 @@ package enum JSONString {
         return output
     }
 
+    /// A text as a JSON value, with its quotes.
+    package static func spelled(_ text: String) -> [UInt8] {
+        var output = Scratch()
+        output.append(UInt8(ascii: "\""))
+        for scalar in text.unicodeScalars { append(scalar.value, to: &output) }
+        output.append(UInt8(ascii: "\""))
+        return Array(output.bytes(0..<output.count))
+    }
+
     /// Appends one code point of an escape, canonically spelled: only `"`, `\` and control characters are escaped.
     static func append(_ scalar: UInt32, to output: inout Scratch) {
         switch scalar {

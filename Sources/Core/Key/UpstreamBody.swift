@@ -6,10 +6,13 @@ public struct UpstreamBody: Hashable, Sendable {
     public var stream: Bool?
     /// Ask that a stream carries its usage.
     public var includeUsage: Bool
+    /// Ask this model. Nil: as the caller asked.
+    public var model: String?
 
-    public init(stream: Bool?, includeUsage: Bool) {
+    public init(stream: Bool?, includeUsage: Bool, model: String? = nil) {
         self.stream = stream
         self.includeUsage = includeUsage
+        self.model = model
     }
 
     /// Our own members, which no upstream sees.
@@ -20,15 +23,19 @@ public struct UpstreamBody: Hashable, Sendable {
         let members = body.members
         let options = members.first { $0.name == "stream_options" }
         var replaced: [String: [UInt8]] = [:]
+        if let model { replaced["model"] = JSONString.spelled(model) }
         if let stream { replaced["stream"] = Array((stream ? "true" : "false").utf8) }
         if includeUsage { replaced["stream_options"] = Self.streamOptions(of: body, given: options) }
         if stream == false, options != nil { replaced["stream_options"] = nil }
         let left = members.contains { Self.ownMembers.contains($0.name) || replaced[$0.name] != nil }
         if !left, replaced.isEmpty { return body.bytes }
-        return rewritten(body.bytes, members, replacing: replaced, dropping: stream == false ? ["stream_options"] : [])
+        return Self.rewritten(
+            body.bytes, members, replacing: replaced,
+            dropping: Self.ownMembers.union(stream == false ? ["stream_options"] : []))
     }
 
-    private func rewritten(
+    /// The same bytes with other values; members that are not there are put behind the others.
+    fileprivate static func rewritten(
         _ source: [UInt8], _ members: [CanonicalBody.Member], replacing replaced: [String: [UInt8]],
         dropping dropped: Set<String>
     ) -> [UInt8] {
@@ -37,7 +44,7 @@ public struct UpstreamBody: Hashable, Sendable {
         var hasMember = false
         var missing = replaced
         for (position, member) in members.enumerated()
-        where !Self.ownMembers.contains(member.name) && !dropped.contains(member.name) {
+        where !dropped.contains(member.name) {
             if hasMember {
                 // The caller's own comma and spacing before this member.
                 output.append(
@@ -71,5 +78,12 @@ public struct UpstreamBody: Hashable, Sendable {
             }
         }
         return Array("{\(members.joined(separator: ","))}".utf8)
+    }
+}
+
+extension CanonicalBody {
+    /// The caller's bytes with another model named, and nothing else changed. O(bytes).
+    func replacing(model: String) -> [UInt8] {
+        UpstreamBody.rewritten(bytes, members, replacing: ["model": JSONString.spelled(model)], dropping: [])
     }
 }

@@ -56,6 +56,13 @@ struct PrometheusText {
                 [("", metrics.savedMicroUSD.current)]
             }
         }
+        counter("samovar_ladder_total", "Requests that were served on a step of the ladder, by route.") {
+            metrics.ladderCounts.flatMap { route, steps in
+                steps.all.map { ("route=\"\(route)\",step=\"\($0.label.rawValue)\"", $0.value) }
+            }
+        }
+        let arms = metrics.armFigures
+        if !arms.isEmpty { add(arms, withPrices: source.hasPrices()) }
         counter("samovar_followers_lagged_total", "Followers cut because they read too slowly (follower_lag_max).") {
             [("", metrics.lagged.current)]
         }
@@ -127,6 +134,40 @@ struct PrometheusText {
         }
     }
 
+    /// The arms of splits, side by side.
+    private mutating func add(_ arms: [(arm: SplitArm, figures: ArmFigures)], withPrices: Bool) {
+        let labelled = arms.map { arm, figures in ("route=\"\(arm.route)\",arm=\"\(arm.name)\"", figures) }
+        counter("samovar_split_requests_total", "Requests of each arm by how they were answered.") {
+            labelled.flatMap { labels, figures in
+                figures.requests.all.map { ("\(labels),result=\"\($0.label.rawValue)\"", $0.value) }
+            }
+        }
+        counter("samovar_split_tokens_total", "Tokens of each arm: of calls, and of answers that needed none.") {
+            labelled.flatMap { labels, figures in
+                [
+                    ("\(labels),kind=\"prompt\",call=\"made\"", figures.spentPromptTokens.current),
+                    ("\(labels),kind=\"completion\",call=\"made\"", figures.spentCompletionTokens.current),
+                    ("\(labels),kind=\"prompt\",call=\"saved\"", figures.savedPromptTokens.current),
+                    ("\(labels),kind=\"completion\",call=\"saved\"", figures.savedCompletionTokens.current),
+                ]
+            }
+        }
+        if withPrices {
+            counter("samovar_split_micro_usd_total", "Money of each arm at the configured prices, in millionths.") {
+                labelled.flatMap { labels, figures in
+                    [
+                        ("\(labels),call=\"made\"", figures.spentMicroUSD.current),
+                        ("\(labels),call=\"saved\"", figures.savedMicroUSD.current),
+                    ]
+                }
+            }
+        }
+        head("samovar_split_duration_seconds", "From the whole request to the whole reply, by arm.", "histogram")
+        for (labels, figures) in labelled { add("samovar_split_duration_seconds", labels, figures.durations) }
+        head("samovar_split_first_token_seconds", "From the whole request to the first byte, by arm.", "histogram")
+        for (labels, figures) in labelled { add("samovar_split_first_token_seconds", labels, figures.firstTokens) }
+    }
+
     private mutating func head(_ name: String, _ help: String, _ type: String) {
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
     }
@@ -164,16 +205,17 @@ struct PrometheusText {
 
     private mutating func histogram(_ name: String, _ help: String, _ histograms: Histograms<ServeResult>) {
         head(name, help, "histogram")
-        for result in ServeResult.allCases {
-            let snapshot = histograms[result].snapshot
-            guard snapshot.count > 0 else { continue }
-            let label = "result=\"\(result.rawValue)\""
-            for (bound, count) in zip(Histogram.bounds, snapshot.buckets) {
-                text += "\(name)_bucket{\(label),le=\"\(bound)\"} \(count)\n"
-            }
-            text += "\(name)_bucket{\(label),le=\"+Inf\"} \(snapshot.count)\n"
-            text += "\(name)_sum{\(label)} \(snapshot.sumSeconds)\n"
-            text += "\(name)_count{\(label)} \(snapshot.count)\n"
+        for result in ServeResult.allCases { add(name, "result=\"\(result.rawValue)\"", histograms[result]) }
+    }
+
+    private mutating func add(_ name: String, _ labels: String, _ histogram: Histogram) {
+        let snapshot = histogram.snapshot
+        guard snapshot.count > 0 else { return }
+        for (bound, count) in zip(Histogram.bounds, snapshot.buckets) {
+            text += "\(name)_bucket{\(labels),le=\"\(bound)\"} \(count)\n"
         }
+        text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(snapshot.count)\n"
+        text += "\(name)_sum{\(labels)} \(snapshot.sumSeconds)\n"
+        text += "\(name)_count{\(labels)} \(snapshot.count)\n"
     }
 }

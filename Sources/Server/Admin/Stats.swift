@@ -19,6 +19,10 @@ public struct Stats: Codable, Sendable {
     public var leases: [String: Int]?
     /// What was made unusable here by hand, by what named it; absent until something was.
     public var invalidations: [String: Int]?
+    /// By route, then by step of the ladder; absent until one was taken.
+    public var ladder: [String: [String: Int]]?
+    /// The arms of splits side by side, by route, then by arm; absent until one was asked for.
+    public var split: [String: [String: ArmStats]]?
     public var l1: L1Stats
     /// Absent without Redis.
     public var redis: RedisStats?
@@ -80,6 +84,45 @@ public struct Stats: Codable, Sendable {
     public struct SavedTokens: Codable, Sendable {
         public var prompt: Int
         public var completion: Int
+    }
+
+    /// What one arm of a split has done.
+    public struct ArmStats: Codable, Sendable {
+        public var requests: Int
+        /// Answered out of memory, in time or late.
+        public var hits: Int
+        public var errors: Int
+        /// From the whole request to the whole reply, on average.
+        public var latencySeconds: Double?
+        /// From the whole request to the reply's first byte, on average.
+        public var firstTokenSeconds: Double?
+        /// Of the calls that were made.
+        public var spentTokens: SavedTokens
+        public var savedTokens: SavedTokens
+        /// Absent until prices are configured.
+        public var spentMicroUsd: Int?
+        public var savedMicroUsd: Int?
+
+        init(_ figures: ArmFigures, hasPrices: Bool) {
+            func count(_ results: ServeResult...) -> Int {
+                results.reduce(0) { $0 + figures.requests[$1].current }
+            }
+            func mean(_ histogram: Histogram) -> Double? {
+                let snapshot = histogram.snapshot
+                return snapshot.count == 0 ? nil : snapshot.sumSeconds / Double(snapshot.count)
+            }
+            requests = ServeResult.allCases.reduce(0) { $0 + figures.requests[$1].current }
+            hits = count(.l1Hit, .l2Hit, .stale)
+            errors = count(.error)
+            latencySeconds = mean(figures.durations)
+            firstTokenSeconds = mean(figures.firstTokens)
+            spentTokens = SavedTokens(
+                prompt: figures.spentPromptTokens.current, completion: figures.spentCompletionTokens.current)
+            savedTokens = SavedTokens(
+                prompt: figures.savedPromptTokens.current, completion: figures.savedCompletionTokens.current)
+            spentMicroUsd = hasPrices ? figures.spentMicroUSD.current : nil
+            savedMicroUsd = hasPrices ? figures.savedMicroUSD.current : nil
+        }
     }
 
     public struct L1Stats: Codable, Sendable {
@@ -160,6 +203,8 @@ extension Stats {
             notStored: Self.counted(metrics.notStored),
             leases: Self.counted(metrics.leases).nonEmpty,
             invalidations: Self.counted(metrics.invalidations).nonEmpty,
+            ladder: Self.ladder(metrics).nonEmpty,
+            split: Self.split(metrics, hasPrices: hasPrices).nonEmpty,
             l1: L1Stats(entries: fill.count, sizeBytes: fill.byteCount, evictions: Self.counted(metrics.evictions)),
             redis: source.redis(),
             tracking: source.pipeline.tracking.map {
@@ -167,6 +212,20 @@ extension Stats {
             },
             flights: source.pipeline.flightCount,
             connections: source.connectionCount())
+    }
+
+    private static func ladder(_ metrics: Metrics) -> [String: [String: Int]] {
+        var ladder: [String: [String: Int]] = [:]
+        for (route, steps) in metrics.ladderCounts { ladder[route] = counted(steps) }
+        return ladder
+    }
+
+    private static func split(_ metrics: Metrics, hasPrices: Bool) -> [String: [String: ArmStats]] {
+        var split: [String: [String: ArmStats]] = [:]
+        for (arm, figures) in metrics.armFigures {
+            split[arm.route, default: [:]][arm.name] = ArmStats(figures, hasPrices: hasPrices)
+        }
+        return split
     }
 
     private static func counted<Label>(_ counters: Counters<Label>) -> [String: Int]

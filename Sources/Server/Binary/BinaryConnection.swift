@@ -223,7 +223,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
         else {
             return false
         }
-        turn.hits.add(hit.stored.answer, hit.provenance)
+        turn.hits.add(hit.stored.answer, hit.provenance, arm: hit.arm)
         return true
     }
 
@@ -316,7 +316,7 @@ struct BinaryConnection<Service: BinaryService>: ConnectionMachine {
                 append(bytes, form: request.form, to: id, isLive: false, at: now)
                 outbox.end(id)
             }
-            turn.hits.add(stored.answer, provenance)
+            turn.hits.add(stored.answer, provenance, arm: request.arm)
         } catch {
             let error = ErrorFrame(error, hidesCredential: true, bodySizeMax: settings.limits.chunkSize)
             refuse(id, error, since: now, into: &turn)

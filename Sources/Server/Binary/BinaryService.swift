@@ -43,4 +43,6 @@ struct PlainHit {
     let provenance: Provenance
     let form: Form
     let wantsUsage: Bool
+    /// Of its route's split, where that is split.
+    let arm: SplitArm?
 }

@@ -22,9 +22,11 @@ extension Front: BinaryService {
         }
         guard !settings.settings.debugHeaders, let tenant = caller.tenant, let routes = caller.routes,
             let known = memo.withLock({ $0.lookupPlain(digest, kind: kind, caller: tenant, in: routes) }),
-            let (stored, provenance) = pipeline.find(known.key, Controls(), at: now)
+            let (stored, provenance) = pipeline.find(known.key, at: now)
         else { return nil }
-        return PlainHit(stored: stored, provenance: provenance, form: known.form, wantsUsage: known.wantsUsage)
+        return PlainHit(
+            stored: stored, provenance: provenance, form: known.form, wantsUsage: known.wantsUsage,
+            arm: routes.hasArms ? routes.arm(of: known) : nil)
     }
 
     func order(_ order: Order, at now: Instant) -> Served {
@@ -53,7 +55,7 @@ extension Front: BinaryService {
         await pipeline.serve(request, for: exchange.caller) { reply in
             switch reply {
             case .stored: exchange.finish(Done(.cached, count: 0))
-            case .whole(_, let provenance): exchange.finish(Done(warmed: provenance))
+            case .whole(_, let provenance), .fixed(_, let provenance): exchange.finish(Done(warmed: provenance))
             case .live(let live, let provenance):
                 do throws(Failure) {
                     for try await _ in live {}
@@ -118,7 +120,9 @@ extension Front: BinaryService {
 extension Done {
     /// What came of warming with an answer that was made now, or is being made for somebody.
     fileprivate init(warmed provenance: Provenance) {
-        self.init(provenance.stored == true ? .stored : .notStored, count: provenance.stored == true ? 1 : 0)
+        // Something else that was served in its place is not what was to be warmed.
+        let isStored = provenance.stored == true && provenance.step == nil
+        self.init(isStored ? .stored : .notStored, count: isStored ? 1 : 0)
     }
 }
 

@@ -29,6 +29,8 @@ struct AnswerFacts: Sendable {
     var tenant: String?
     /// Where an operator wants to see it.
     var key: String?
+    /// Who has answered, where it is another than the one that was asked for.
+    var model: String?
     /// How long ago the request came.
     var startedAt: Instant
 }

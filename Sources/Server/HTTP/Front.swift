@@ -141,11 +141,24 @@ public final class Front: HTTPService {
             key: snapshot.settings.debugHeaders ? request.key.hexadecimal : nil, startedAt: startedAt)
     }
 
-    private func answered(_ provenance: Provenance, _ exchange: Exchange) {
+    /// The same for an answer that another model may have given than the one that was asked for.
+    private func facts(
+        _ request: Request, _ provenance: Provenance, by model: String, since startedAt: Instant
+    ) -> AnswerFacts {
+        var facts = facts(request, provenance, since: startedAt)
+        if provenance.result == .fallback { facts.model = model }
+        return facts
+    }
+
+    private func answered(_ request: Request, _ provenance: Provenance, _ exchange: Exchange) {
         let duration = exchange.startedAt.duration(to: clock.now)
         metrics.requests[exchange.front][provenance.result].add(1)
         metrics.durations[provenance.result].observe(duration)
         metrics.firstTokens[provenance.result].observe(duration)
+        guard let arm = request.arm else { return }
+        let figures = metrics.figures(of: arm)
+        figures.answered(provenance.result, taking: duration)
+        figures.firstTokens.observe(duration)
     }
 
     func refused(at front: DataFront, since startedAt: Instant) {
@@ -210,19 +223,25 @@ public final class Front: HTTPService {
     private func deliver(_ reply: Reply, to request: Request, _ exchange: Exchange) async {
         switch reply {
         case .stored(let stored, let provenance):
-            finish(exchange, request, provenance) { () throws(Failure) in
+            finish(exchange, request, provenance, by: stored.answer.model) { () throws(Failure) in
                 try AnswerRenderer.render(
                     stored.answer.recording, as: request.form, withUsage: request.wantsUsage, kind: request.kind)
             }
         case .whole(let whole, let provenance):
-            finish(exchange, request, provenance) { () throws(Failure) in
+            finish(exchange, request, provenance, by: whole.model) { () throws(Failure) in
                 try AnswerRenderer.render(
                     whole.chunks, recordedAs: whole.form, usageAsked: whole.usageAsked, as: request.form,
                     withUsage: request.wantsUsage, kind: request.kind)
             }
         case .live(let live, let provenance):
             await stream(live, provenance, to: request, exchange)
+        case .fixed(let text, let provenance):
+            finish(exchange, request, provenance, by: FixedAnswer.model) { () throws(Failure) in
+                try FixedAnswer.render(
+                    text, as: request.form, withUsage: request.wantsUsage, kind: request.kind, at: clock.wallNow)
+            }
         case .failed(let failure, let isFollower):
+            if let arm = request.arm { metrics.figures(of: arm).requests[.error].add(1) }
             exchange.fail(self.reply(to: exchange.caller.gone ?? failure, exchange, isFollower: isFollower))
         }
     }
@@ -230,12 +249,13 @@ public final class Front: HTTPService {
     // MARK: Replies
 
     private func finish(
-        _ exchange: Exchange, _ request: Request, _ provenance: Provenance, _ render: () throws(Failure) -> [UInt8]
+        _ exchange: Exchange, _ request: Request, _ provenance: Provenance, by model: String,
+        _ render: () throws(Failure) -> [UInt8]
     ) {
         do throws(Failure) {
             let body = try render()
-            answered(provenance, exchange)
-            exchange.finish(facts(request, provenance, since: exchange.startedAt), body)
+            answered(request, provenance, exchange)
+            exchange.finish(facts(request, provenance, by: model, since: exchange.startedAt), body)
         } catch {
             exchange.fail(reply(to: error, exchange, isFollower: false))
         }
@@ -265,8 +285,11 @@ public final class Front: HTTPService {
         _ live: LiveAnswer, _ provenance: Provenance, to request: Request, _ exchange: Exchange
     ) async {
         metrics.requests[exchange.front][provenance.result].add(1)
-        metrics.firstTokens[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
-        exchange.begin(facts(request, provenance, since: exchange.startedAt))
+        let figures = request.arm.map { metrics.figures(of: $0) }
+        let firstToken = exchange.startedAt.duration(to: clock.now)
+        metrics.firstTokens[provenance.result].observe(firstToken)
+        figures?.firstTokens.observe(firstToken)
+        exchange.begin(facts(request, provenance, by: live.model, since: exchange.startedAt))
         do throws(Failure) {
             for try await chunk in live {
                 var bytes = chunk.bytes
@@ -284,7 +307,9 @@ public final class Front: HTTPService {
             if failure == .lagged { metrics.lagged.add(1) }
             exchange.fail(FailedReply(failure, hidesCredential: exchange.hidesCredential))
         }
-        metrics.durations[provenance.result].observe(exchange.startedAt.duration(to: clock.now))
+        let duration = exchange.startedAt.duration(to: clock.now)
+        metrics.durations[provenance.result].observe(duration)
+        figures?.answered(provenance.result, taking: duration)
     }
 
     // MARK: Passing through

@@ -306,7 +306,7 @@ struct HTTPConnection<Service: HTTPService>: ConnectionMachine {
                 HTTPReply.appendHead(facts, .known(turn.scratch.count), manner, to: &turn.output)
                 turn.scratch.withUnsafeBytes { turn.output.append($0) }
             }
-            turn.hits.add(stored.answer, provenance)
+            turn.hits.add(stored.answer, provenance, arm: request.arm)
         } catch {
             turn.output.truncate(to: start)
             service.refused(at: Self.front, since: now)

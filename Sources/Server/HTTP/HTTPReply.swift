@@ -27,6 +27,7 @@ enum HTTPReply {
         }
         facts.provenance.appendFields(to: &output)
         if let tenant = facts.tenant { ReplyFraming.append("x-samovar-tenant", tenant, to: &output) }
+        if let model = facts.model { ReplyFraming.append("x-samovar-model", model, to: &output) }
         if let key = facts.key { ReplyFraming.append("x-samovar-key", key, to: &output) }
         end(length, manner, to: &output)
     }

@@ -27,6 +27,7 @@ extension Request.Arrival {
         timeout = head.value("x-samovar-timeout").flatMap { Duration(spelled: $0) }
         requestClass = head.value("samovar-class").flatMap { RequestClass(rawValue: $0.lowercased()) }
         showsTenant = head.value("x-samovar-show") == "tenant"
+        splitID = head.value("samovar-split-id") ?? ""
     }
 }
 

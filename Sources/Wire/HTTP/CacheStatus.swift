@@ -19,10 +19,10 @@ extension Provenance {
         switch result {
         case .l1Hit: status += "; hit; detail=l1"
         case .l2Hit: status += "; hit; detail=l2"
-        case .stale: status += "; hit; fwd=stale"
+        case .stale: status += "; hit; fwd=stale" + (step.map { "; detail=\($0.rawValue)" } ?? "")
         case .coalesced: status += "; fwd=miss; collapsed"
         case .miss: status += "; fwd=miss"
-        case .fallback: status += "; fwd=miss; detail=fallback"
+        case .fallback: status += "; fwd=miss; detail=\((step ?? .fallback).rawValue)"
         case .bypass, .error: status += "; fwd=bypass"
         }
         if let remaining { status += "; ttl=\(remaining.components.seconds)" }

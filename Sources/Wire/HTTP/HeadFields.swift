@@ -72,7 +72,7 @@ extension HeadFields.Name {
         func isSteering() -> Bool {
             isSame("cache-control") || isSame("openai-organization") || isSame("openai-project")
                 || isSame("openai-beta") || isSame("anthropic-version") || isSame("anthropic-beta")
-                || isSame("x-samovar-timeout") || isSame("x-samovar-show")
+                || isSame("x-samovar-timeout") || isSame("x-samovar-show") || isSame("samovar-split-id")
                 || isSame("samovar-class")
         }
         switch range.count {

@@ -136,5 +136,6 @@ extension Provenance {
 
     private func appendAge(to output: inout OutputBuffer) {
         if let age { ReplyFraming.append("age", decimal: Int(age.components.seconds), to: &output) }
+        if let step { ReplyFraming.append("x-samovar-step", step.rawValue, to: &output) }
     }
 }

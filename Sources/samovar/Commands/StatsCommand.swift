@@ -80,6 +80,13 @@ struct StatsTable {
             let counts = leases.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
             line("shared with pods", counts.joined(separator: ", "))
         }
+        for (route, steps) in (stats.ladder ?? [:]).sorted(by: { $0.key < $1.key }) {
+            let counts = steps.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+            line("ladder \(route)", counts.joined(separator: ", "))
+        }
+        for (route, arms) in (stats.split ?? [:]).sorted(by: { $0.key < $1.key }) {
+            for (name, arm) in arms.sorted(by: { $0.key < $1.key }) { line("split \(route)/\(name)", Self.words(arm)) }
+        }
         line("L1", "\(stats.l1.entries) entries, \(stats.l1.sizeBytes) bytes")
         if let redis = stats.redis {
             line("L2", "breaker \(redis.breaker), \(redis.hits) hits, \(redis.misses) misses, \(redis.sets) written")
@@ -95,5 +102,15 @@ struct StatsTable {
             line("invalidated", counts.joined(separator: ", "))
         }
         text = lines.joined(separator: "\n")
+    }
+
+    private static func words(_ arm: Stats.ArmStats) -> String {
+        var words = ["\(arm.requests) requests", "\(arm.hits) hits", "\(arm.errors) errors"]
+        if let seconds = arm.firstTokenSeconds { words.append(String(format: "first token %.3f s", seconds)) }
+        if let seconds = arm.latencySeconds { words.append(String(format: "whole %.3f s", seconds)) }
+        words.append("\(arm.spentTokens.prompt + arm.spentTokens.completion) tokens spent")
+        words.append("\(arm.savedTokens.prompt + arm.savedTokens.completion) saved")
+        if let spent = arm.spentMicroUsd { words.append(String(format: "%.4f USD spent", Double(spent) / 1e6)) }
+        return words.joined(separator: ", ")
     }
 }

@@ -7,8 +7,29 @@ extension Configuration {
     }
 
     /// The upstreams that may answer on a route, in the order in which the configuration has them.
+    ///
+    /// A route that names none asks all; but those that are named as a fallback, or for an arm, and nowhere else, are
+    /// there for that.
     func upstreams(of route: RouteConfiguration) -> [UpstreamConfiguration] {
-        route.upstreams.isEmpty ? upstreams : upstreams.filter { route.upstreams.contains($0.name) }
+        guard route.upstreams.isEmpty else { return upstreams.filter { route.upstreams.contains($0.name) } }
+        let named = Set(routes.flatMap(\.upstreams))
+        let aside = Set(
+            routes.flatMap { $0.fallback.map(\.upstream) + $0.split.arms.flatMap(\.upstreams) }
+        ).subtracting(named)
+        let others = upstreams.filter { !aside.contains($0.name) }
+        return others.isEmpty ? upstreams : others
+    }
+
+    /// The fallbacks of a route, of those whose upstreams there are.
+    func fallbacks(of route: RouteConfiguration) -> [Fallback] {
+        let own = upstreams(of: route)
+        return route.fallback.compactMap { fallback in
+            guard let upstream = upstreams.first(where: { $0.name == fallback.upstream }) else { return nil }
+            return Fallback(
+                upstream: upstream.name, model: fallback.model,
+                isOwnUpstream: own.contains { $0.name == upstream.name },
+                takesAuthorization: upstream.apiKeyEnv == nil && own.contains { $0.hasOrigin(of: upstream) })
+        }
     }
 
     /// The same, with nothing left to a default that depends on another key.
@@ -43,6 +64,25 @@ extension Route {
             ignored: Set(route.key.ignore),
             timeouts: route.deadline,
             requestClass: route.urgency == .batch ? .batch : .interactive,
-            queueTimeout: route.queueTimeout)
+            queueTimeout: route.queueTimeout,
+            ladder: LadderSteps(
+                earlyRefresh: route.earlyRefresh, staleWhileRevalidate: route.staleWhileRevalidate,
+                answerWithin: route.answerWithin, fallbacks: configuration.fallbacks(of: route),
+                fixedAnswer: route.fixedAnswer),
+            split: route.split.arms.isEmpty
+                ? nil
+                : Split(
+                    by: route.split.by,
+                    arms: route.split.arms.map { arm in
+                        Split.Arm(name: arm.name, share: arm.share, model: arm.model, upstreams: arm.upstreams)
+                    }))
+    }
+}
+
+extension UpstreamConfiguration {
+    /// Whether both are the same server: scheme, host and port.
+    func hasOrigin(of other: UpstreamConfiguration) -> Bool {
+        guard let own = URLParts(url), let others = URLParts(other.url) else { return false }
+        return own.scheme == others.scheme && own.hosts.lowercased() == others.hosts.lowercased()
     }
 }

@@ -13,6 +13,8 @@ struct ConfigurationChecks {
             checkUpstreams(of: index, &findings)
             checkDeadline(of: index, &findings)
             checkReach(of: index, &findings)
+            checkLadder(of: index, &findings)
+            checkSplit(of: index, &findings)
         }
         checkPassthrough(&findings)
     }
@@ -108,7 +110,7 @@ struct ConfigurationChecks {
         refuseTwins(configuration.routes.map(\.name), "routes", &findings)
     }
 
-    private func refuseTwins(_ names: [String], _ list: String, _ findings: inout ConfigurationFindings) {
+    func refuseTwins(_ names: [String], _ list: String, _ findings: inout ConfigurationFindings) {
         for (index, name) in names.enumerated() {
             guard !name.isEmpty, let first = names[..<index].firstIndex(of: name) else { continue }
             findings.error("\(list)[\(index)].name", "'\(name)' is also the name of \(list)[\(first)]")
@@ -120,9 +122,7 @@ struct ConfigurationChecks {
         let path = "routes[\(index)].upstreams"
         let known = configuration.upstreams.map(\.name)
         for (position, name) in route.upstreams.enumerated() where !known.contains(name) {
-            let list = known.isEmpty ? "none is configured" : "there are \(known.joined(separator: ", "))"
-            let hint = NearestMatch.of(name, among: known).map { "did you mean '\($0)'?" } ?? list
-            findings.error("\(path)[\(position)]", "there is no upstream '\(name)'; \(hint)")
+            noUpstream(name, at: "\(path)[\(position)]", &findings)
         }
         guard !findings.hasErrors(inside: "upstreams") else { return }
         let upstreams = configuration.upstreams(of: route)
@@ -134,6 +134,13 @@ struct ConfigurationChecks {
             path,
             "\(subject) has '\(keyed.name)' with api_key_env and '\(unkeyed.name)' without, so whose entries its "
                 + "callers may see would be unclear; name upstreams of one kind")
+    }
+
+    func noUpstream(_ name: String, at path: String, _ findings: inout ConfigurationFindings) {
+        let known = configuration.upstreams.map(\.name)
+        let list = known.isEmpty ? "none is configured" : "there are \(known.joined(separator: ", "))"
+        let hint = NearestMatch.of(name, among: known).map { "did you mean '\($0)'?" } ?? list
+        findings.error(path, "there is no upstream '\(name)'; \(hint)")
     }
 
     private func checkDeadline(of index: Int, _ findings: inout ConfigurationFindings) {

@@ -49,6 +49,13 @@ struct RouteConfiguration: Hashable, Sendable {
         case interactive
         case batch
     }
+    var earlyRefresh = LadderSteps().earlyRefresh
+    var staleWhileRevalidate = Duration.zero
+    /// Nil: callers wait as long as the upstream may take.
+    var answerWithin: Duration?
+    var fallback: [FallbackConfiguration] = []
+    var fixedAnswer: String?
+    var split = SplitConfiguration()
 
     init(name: String) {
         self.name = name
@@ -71,6 +78,14 @@ struct RouteConfiguration: Hashable, Sendable {
         .section("deadline", \.deadline, deadlineKeys),
         .value("class", \.urgency, .choice),
         .value("queue_timeout", \.queueTimeout, .duration(Configuration.Limits.timeouts)),
+        .value("early_refresh", \.earlyRefresh, .factor(max: Int(EarlyRefresh.factorMax))),
+        .value(
+            "stale_while_revalidate", \.staleWhileRevalidate, .duration(.zero...Configuration.Cache.lifeMax)),
+        .optional("answer_within", \.answerWithin, .duration(Configuration.Limits.timeouts)),
+        .items(
+            "fallback", \.fallback, empty: FallbackConfiguration(), FallbackConfiguration.keys, required: ["upstream"]),
+        .optional("fixed_answer", \.fixedAnswer, .words(sizeMax: 16 << 10)),
+        .section("split", \.split, SplitConfiguration.keys),
     ]
 
     private static let deadlineKeys: [ConfigurationKey<AnswerDeadlines.Timeouts>] = [

@@ -15,6 +15,18 @@ struct UpstreamBodyTests {
         #expect(try sent(body) == body)
     }
 
+    @Test("names another model where one is to be asked, and is otherwise the caller's own bytes")
+    func otherModel() throws {
+        func sent(_ body: String) throws -> String {
+            let canonical = try CanonicalBody(Array(body.utf8))
+            let edit = UpstreamBody(stream: nil, includeUsage: false, model: "m\"2")
+            return String(decoding: edit.bytes(of: canonical), as: UTF8.self)
+        }
+        #expect(try sent(#"{ "a":1.0, "model" : "m" ,"b":[] }"#) == #"{ "a":1.0, "model" : "m\"2" ,"b":[] }"#)
+        #expect(try sent(#"{"cache":{},"model":"m"}"#) == #"{"model":"m\"2"}"#)
+        #expect(try sent(#"{"a":1}"#) == #"{"a":1,"model":"m\"2"}"#)
+    }
+
     @Test(
         "is less our own member, wherever it stands",
         arguments: [

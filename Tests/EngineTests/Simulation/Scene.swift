@@ -132,6 +132,8 @@ final class SimStore: Store {
 struct Scene: Sendable {
     let clock: ManualClock
     let upstream: SimUpstream
+    /// The upstream `spare`, for fallbacks.
+    let spare: SimUpstream
     let store: SimStore
     let metrics = Metrics()
     let pipeline: Pipeline
@@ -142,23 +144,27 @@ struct Scene: Sendable {
         alwaysStreams: Bool = false, usageChunk: UsageChunk.Setting = .leave,
         settings: Pipeline.Settings = Scene.settings, bugs: Set<Pipeline.SeededBug> = [],
         fleet: SimLeaseStore? = nil, limits: UpstreamLimits = UpstreamLimits(name: "sim"),
-        order: AdmissionQueue.SeededOrder? = nil, script: @escaping SimUpstream.Script
+        order: AdmissionQueue.SeededOrder? = nil, draw: @escaping @Sendable () -> Double = { 0 },
+        fallback: SimUpstream.Script? = nil, script: @escaping SimUpstream.Script
     ) {
         self.clock = clock
         self.route = route
         upstream = SimUpstream(clock: clock, script: script)
         store = SimStore(clock: clock)
+        spare = SimUpstream(clock: clock, script: fallback ?? { _, _ in [.fail(.unreachable(reason: "no such"))] })
         let member = UpstreamPool.Member(
             limits: limits, alwaysStreams: alwaysStreams, usageChunk: usageChunk, upstream: upstream)
+        let other = UpstreamPool.Member(
+            limits: UpstreamLimits(name: "spare"), alwaysStreams: false, usageChunk: usageChunk, upstream: spare)
         var naming: (@Sendable (RequestKey) -> UInt64)?
         if let fleet { naming = { fleet.name(of: $0) } }
         pipeline = Pipeline(
             l1: MemoryCache(
                 sizeMax: 1 << 20, itemSizeMax: 1 << 20, metrics: metrics,
                 naming: naming),
-            store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member]), clock: clock,
+            store: fleet ?? (withStore ? store : nil), upstreams: UpstreamPool([member, other]), clock: clock,
             metrics: metrics,
-            settings: settings, bugs: bugs, order: order)
+            settings: settings, bugs: bugs, order: order, draw: draw)
     }
 
     /// Each attempt is one that a scene's script has foreseen.
@@ -176,6 +182,20 @@ struct Scene: Sendable {
         } catch {
             preconditionFailure("the scene's request is wrong: \(error)")
         }
+    }
+
+    /// The same, of which only the digest came.
+    func requestWithoutBody() -> Request {
+        let routes = RouteTable(routes: [route])
+        let whole = request()
+        var arrival = Request.Arrival(kind: .chat, body: whole.body?.bytes)
+        let digest = Digest256(of: whole.body?.bytes ?? [])
+        let question = BodyMemo.Question(arrival, caller: routes.caller(authorization: nil), rawDigest: digest)
+        var memo = BodyMemo()
+        memo.insert(whole, of: arrival, as: question, in: routes)
+        arrival.body = nil
+        guard let known = memo.lookup(question, in: routes) else { preconditionFailure("it was just put there") }
+        return Request(arrival, known: known, routes: routes)
     }
 
     /// What one caller got.
@@ -206,10 +226,26 @@ struct Scene: Sendable {
                     return .broke(text, error)
                 }
                 return caller.gone.map { .broke(text, $0) } ?? .answered(text, provenance.result)
+            case .fixed(let text, let provenance): return .answered(text, provenance.result)
             case .failed(let failure, _):
                 return .failed(failure)
             }
         }
+    }
+
+    /// Asks, and says on which step it was served.
+    func step(_ request: Request) async -> LadderStep? {
+        await pipeline.serve(request, for: Caller()) { reply in
+            switch reply {
+            case .stored(_, let provenance), .whole(_, let provenance), .fixed(_, let provenance): provenance.step
+            case .live(_, let provenance): provenance.step
+            case .failed: .refused
+            }
+        }
+    }
+
+    func sleep(_ length: Duration) async throws {
+        try await clock.sleep(until: clock.now.advanced(by: length))
     }
 
     /// Runs the pipeline for as long as the body takes.

@@ -81,6 +81,7 @@ final class SimLeaseStore: LeaseStore, CoherentStore {
     let fleet: SimFleet
     let pod: PodID
     private let isCut = Mutex(false)
+    private let refusesLeases = Mutex(false)
     /// What hears, while it does not.
     let deaf = Mutex<(@Sendable (StoreNews) -> Void)?>(nil)
 
@@ -91,6 +92,9 @@ final class SimLeaseStore: LeaseStore, CoherentStore {
 
     /// This pod alone does not reach Redis, or reaches it again.
     func cut(_ isCut: Bool) { self.isCut.withLock { $0 = isCut } }
+
+    /// Redis lets this pod read, and run none of its scripts.
+    func refuseLeases(_ refuses: Bool) { refusesLeases.withLock { $0 = refuses } }
 
     /// One round trip. Nil where there is no Redis.
     func ask<Reply: Sendable>(_ body: (inout SimFleet.State) -> Reply) async -> Reply? {
@@ -151,7 +155,8 @@ final class SimLeaseStore: LeaseStore, CoherentStore {
     }
 
     func acquire(_ key: RequestKey, for attempt: AttemptID, needed: Duration?) async -> LeaseReply {
-        await ask { claim(&$0, key, attempt, needed, seen: nil) } ?? .unavailable
+        if refusesLeases.withLock({ $0 }) { return .unavailable }
+        return await ask { claim(&$0, key, attempt, needed, seen: nil) } ?? .unavailable
     }
 
     func steal(_ key: RequestKey, seen: LeaseSight, for attempt: AttemptID, needed: Duration?) async -> LeaseReply {

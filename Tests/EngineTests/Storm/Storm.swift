@@ -100,7 +100,7 @@ struct Storm: Sendable {
                 let bytes = (try? stored.answer.recording.rendered(withUsage: true)) ?? []
                 return (String(decoding: bytes, as: UTF8.self), nil)
             case .whole(let whole, _): return (String(decoding: whole.chunks.flatMap(\.bytes), as: UTF8.self), nil)
-            case .live: return ("", nil)
+            case .live, .fixed: return ("", nil)
             case .failed(let failure, _): return ("", failure)
             }
         }

@@ -38,7 +38,9 @@ struct InTurnService: HTTPService, BinaryService {
             case .hit(let stored, let provenance, let request)? = recall(
                 Request.Arrival(kind: kind, body: nil), digest, at: now)
         else { return nil }
-        return PlainHit(stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage)
+        return PlainHit(
+            stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage,
+            arm: request.arm)
     }
 
     func pass(_ head: RequestHead, _ body: [UInt8], at now: Instant) -> Served { .failed(Self.failure) }

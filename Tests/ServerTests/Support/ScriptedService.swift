@@ -89,7 +89,9 @@ final class ScriptedService: HTTPService, BinaryService {
             case .hit(let stored, let provenance, let request)? = recall(
                 Request.Arrival(kind: kind, body: nil), digest, at: now)
         else { return nil }
-        return PlainHit(stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage)
+        return PlainHit(
+            stored: stored, provenance: provenance, form: request.form, wantsUsage: request.wantsUsage,
+            arm: request.arm)
     }
 
     func refused(at front: DataFront, since startedAt: Instant) { state.withLock { $0.counts.refused += 1 } }

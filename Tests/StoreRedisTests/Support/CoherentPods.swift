@@ -82,6 +82,7 @@ struct CoherentPod: Sendable {
             switch reply {
             case .stored(let stored, _): Self.text(stored)
             case .whole(let whole, _): String(decoding: whole.chunks.flatMap(\.bytes), as: UTF8.self)
+            case .fixed(let text, _): text
             case .live, .failed: nil
             }
         }

@@ -190,5 +190,13 @@ struct HeaderTests {
         #expect(Provenance(result: .miss, stored: true).cacheStatus == "samovar; fwd=miss; stored")
         #expect(Provenance(result: .bypass).cacheStatus == "samovar; fwd=bypass")
         #expect(Provenance(result: .stale, remaining: .seconds(-5)).cacheStatus == "samovar; hit; fwd=stale; ttl=-5")
+        let stale = Provenance(result: .stale, remaining: .seconds(-5), step: .staleIfBusy)
+        #expect(stale.cacheStatus == "samovar; hit; fwd=stale; detail=stale_if_busy; ttl=-5")
+        #expect(Provenance(result: .fallback).cacheStatus == "samovar; fwd=miss; detail=fallback")
+        let fixed = Provenance(result: .fallback, step: .fixedAnswer)
+        #expect(fixed.cacheStatus == "samovar; fwd=miss; detail=fixed_answer")
+        var head = OutputBuffer()
+        fixed.appendFields(to: &head)
+        #expect(String(decoding: head.bytes, as: UTF8.self).contains("x-samovar-step: fixed_answer\r\n"))
     }
 }
