@@ -17,6 +17,8 @@ public struct Route: Hashable, Sendable {
     /// Top-level members of the body that do not make two requests different here.
     public var ignored: Set<String>
     public var timeouts: AnswerDeadlines.Timeouts
+    /// How embeddings are asked for together; nil: each is a call of its own.
+    public var batch: EmbeddingBatch.Limits?
 
     public init(
         name: String = "default",
@@ -31,7 +33,8 @@ public struct Route: Hashable, Sendable {
         storesContentFilter: Bool = false,
         finishWhenLeft: Bool = false,
         ignored: Set<String> = [],
-        timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts()
+        timeouts: AnswerDeadlines.Timeouts = AnswerDeadlines.Timeouts(),
+        batch: EmbeddingBatch.Limits? = nil
     ) {
         self.name = name
         self.kinds = kinds
@@ -46,6 +49,7 @@ public struct Route: Hashable, Sendable {
         self.finishWhenLeft = finishWhenLeft
         self.ignored = ignored
         self.timeouts = timeouts
+        self.batch = batch
     }
 
     /// Whose credential the route's upstreams are asked with; this decides the tenant.

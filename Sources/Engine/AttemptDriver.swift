@@ -96,6 +96,7 @@ struct AttemptDriver: Sendable {
     let clock: any MonotonicClock
     let metrics: Metrics
     let watch: DeadlineWatch
+    let calls: CallCounts
 
     /// Is told of each chunk, after the flight.
     typealias Observer = @Sendable (Chunk, AttemptLog) -> Void
@@ -108,6 +109,8 @@ struct AttemptDriver: Sendable {
         flight.makesAttempt(for: caller)
         watch.begin(log)
         defer { watch.end(log) }
+        calls.began(at: member.name)
+        defer { calls.ended(at: member.name) }
         let outcome = await withTaskCancellationHandler {
             await call(attempt, at: member, for: flight, log, observer)
         } onCancel: {

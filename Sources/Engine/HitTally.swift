@@ -4,6 +4,7 @@ import SamovarCore
 public struct HitTally: ~Copyable {
     struct Saved {
         let model: String
+        let isEstimated: Bool
         var requestCount = 0
         var promptTokenCount = 0
         var completionTokenCount = 0
@@ -22,8 +23,9 @@ public struct HitTally: ~Copyable {
     public mutating func add(_ answer: Answer, _ provenance: Provenance) {
         if provenance.result == .stale { staleCount += 1 } else { hitCount += 1 }
         guard let usage = answer.usage else { return }
-        let place = saved.lastIndex { $0.model == answer.model } ?? saved.count
-        if place == saved.count { saved.append(Saved(model: answer.model)) }
+        let place =
+            saved.lastIndex { $0.isEstimated == usage.isEstimated && $0.model == answer.model } ?? saved.count
+        if place == saved.count { saved.append(Saved(model: answer.model, isEstimated: usage.isEstimated)) }
         saved[place].requestCount += 1
         saved[place].promptTokenCount += usage.promptTokenCount
         saved[place].completionTokenCount += usage.completionTokenCount
@@ -43,9 +45,9 @@ extension Metrics {
         count(tally.staleCount, .stale, at: front, taking: duration)
         for saved in tally.saved {
             let usage = Usage(
-                promptTokenCount: saved.promptTokenCount, completionTokenCount: saved.completionTokenCount)
-            savedPromptTokens.add(usage.promptTokenCount)
-            savedCompletionTokens.add(usage.completionTokenCount)
+                promptTokenCount: saved.promptTokenCount, completionTokenCount: saved.completionTokenCount,
+                isEstimated: saved.isEstimated)
+            self.saved(usage)
             if let money = prices.microUSD(of: usage, model: saved.model) {
                 savedMicroUSD.add(money)
             } else {

@@ -6,6 +6,7 @@ extension Pipeline {
     public func run() async {
         await withTaskGroup(of: Void.self) { around in
             around.addTask { await self.coherence.run() }
+            around.addTask { await self.embeddings?.run { await self.attemptAlone($0) } }
             await self.flyAll()
             around.cancelAll()
         }
@@ -139,6 +140,14 @@ extension Pipeline {
 
     private func attempt(
         _ flight: SharedFlight, _ observer: AttemptDriver.Observer?
+    ) async -> AttemptLog.Outcome {
+        if let outcome = await embeddings?.attempt(flight, observer) { return outcome }
+        return await attemptAlone(flight, observer)
+    }
+
+    /// A call for this flight and no other.
+    private func attemptAlone(
+        _ flight: SharedFlight, _ observer: AttemptDriver.Observer? = nil
     ) async -> AttemptLog.Outcome {
         guard let member = upstreams.choose(for: flight.request.route) else {
             return .failed(.unreachable(reason: "the route has no upstream"))

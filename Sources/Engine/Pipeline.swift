@@ -13,6 +13,8 @@ public final class Pipeline: Sendable {
     public struct Settings: Sendable {
         public var flightsMax: Int
         public var flightLimits: FlightLimits
+        /// `body_size_max`: what is asked of an upstream for several callers stays within it, in bytes.
+        public var bodySizeMax: Int
         public var markTTL: Duration
         public var prices: PriceTable
         /// How calls are shared with other pods; nil: they are not.
@@ -21,12 +23,14 @@ public final class Pipeline: Sendable {
         public var onTrackingLoss: Tracking.OnLoss
 
         public init(
-            flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
+            flightsMax: Int = 1_024, flightLimits: FlightLimits = FlightLimits(), bodySizeMax: Int = 8 << 20,
+            markTTL: Duration = .seconds(10),
             prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
             onTrackingLoss: Tracking.OnLoss = .serve
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
+            self.bodySizeMax = bodySizeMax
             self.markTTL = markTTL
             self.prices = prices
             self.lease = lease
@@ -41,6 +45,8 @@ public final class Pipeline: Sendable {
     let leases: (any LeaseStore)?
     let upstreams: UpstreamPool
     let attempts: AttemptDriver
+    /// Nil: each embedding is a call of its own.
+    let embeddings: EmbeddingBatches?
     let flights: Flights
     /// L1 and flights in step with L2.
     let coherence: Coherence
@@ -49,15 +55,17 @@ public final class Pipeline: Sendable {
     let lanes: [any TaskExecutor]
     let bugs: Set<SeededBug>
 
-    /// - Parameter lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
-    ///   thread on which it came. Empty: wherever `run` runs.
+    /// - Parameters:
+    ///   - lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
+    ///     thread on which it came. Empty: wherever `run` runs.
+    ///   - embeddings: how embeddings are spelled that are asked for together, where a route wants that.
     public convenience init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, lanes: [any TaskExecutor] = []
+        settings: Settings, lanes: [any TaskExecutor] = [], embeddings: (any EmbeddingSpelling)? = nil
     ) {
         self.init(
             l1: l1, store: store, upstreams: upstreams, clock: clock, metrics: metrics, settings: settings,
-            lanes: lanes, bugs: [])
+            lanes: lanes, embeddings: embeddings, bugs: [])
     }
 
     /// Bugs that tests put in, to see that they would be found.
@@ -68,7 +76,8 @@ public final class Pipeline: Sendable {
 
     init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>
+        settings: Settings, lanes: [any TaskExecutor] = [], embeddings: (any EmbeddingSpelling)? = nil,
+        bugs: Set<SeededBug>
     ) {
         self.lanes = lanes
         self.bugs = bugs
@@ -78,7 +87,14 @@ public final class Pipeline: Sendable {
         self.upstreams = upstreams
         self.clock = clock
         self.metrics = metrics
-        attempts = AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock))
+        let calls = CallCounts(callsMax: upstreams.callsMax)
+        attempts = AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock), calls: calls)
+        let batches = embeddings.map {
+            EmbeddingBatches(spelling: $0, room: calls, clock: clock, metrics: metrics)
+        }
+        batches?.configure(bodySizeMax: settings.bodySizeMax, limits: settings.flightLimits)
+        if let batches { calls.whenEnded { batches.roomCame() } }
+        self.embeddings = batches
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -90,6 +106,7 @@ public final class Pipeline: Sendable {
     /// Takes new settings; flights that are in the air keep theirs.
     public func reconfigure(_ new: Settings) {
         settings.withLock { $0 = new }
+        embeddings?.configure(bodySizeMax: new.bodySizeMax, limits: new.flightLimits)
         flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
     }
 
@@ -259,8 +276,7 @@ public final class Pipeline: Sendable {
 
     private func countSaved(_ usage: Usage?, model: String) {
         guard let usage else { return }
-        metrics.savedPromptTokens.add(usage.promptTokenCount)
-        metrics.savedCompletionTokens.add(usage.completionTokenCount)
+        metrics.saved(usage)
         if let saved = settings.withLock({ $0.prices.microUSD(of: usage, model: model) }) {
             metrics.savedMicroUSD.add(saved)
         } else {

@@ -9,15 +9,19 @@ public final class UpstreamPool: Sendable {
         /// Ask for streams even for callers who did not (`upstream_form: stream`).
         public let alwaysStreams: Bool
         public let usageChunk: UsageChunk.Setting
+        /// How many calls it takes at once before others wait (`connections_max`).
+        public let callsMax: Int
         public let upstream: any Upstream
 
         public init(
-            name: String, weight: Int, alwaysStreams: Bool, usageChunk: UsageChunk.Setting, upstream: any Upstream
+            name: String, weight: Int, alwaysStreams: Bool, usageChunk: UsageChunk.Setting, callsMax: Int = 1_024,
+            upstream: any Upstream
         ) {
             self.name = name
             self.weight = weight
             self.alwaysStreams = alwaysStreams
             self.usageChunk = usageChunk
+            self.callsMax = callsMax
             self.upstream = upstream
         }
     }
@@ -35,6 +39,9 @@ public final class UpstreamPool: Sendable {
         let usageChunks = members.map { ($0.name, UsageChunk($0.usageChunk)) }
         state = Lock(State(usageChunks: Dictionary(uniqueKeysWithValues: usageChunks)))
     }
+
+    /// By name.
+    var callsMax: [String: Int] { members.mapValues(\.callsMax) }
 
     /// Whose turn it is to answer for this route.
     func choose(for route: Route) -> Member? {

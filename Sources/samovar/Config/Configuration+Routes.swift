@@ -41,6 +41,7 @@ extension Route {
             storesContentFilter: route.storeContentFilter,
             finishWhenLeft: route.finishWhenLeft,
             ignored: Set(route.key.ignore),
-            timeouts: route.deadline)
+            timeouts: route.deadline,
+            batch: route.batch)
     }
 }

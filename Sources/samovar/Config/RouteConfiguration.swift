@@ -40,6 +40,8 @@ struct RouteConfiguration: Hashable, Sendable {
     var finishWhenLeft = false
     var key = Key()
     var deadline = AnswerDeadlines.Timeouts()
+    /// Nil: each embedding is a call of its own.
+    var batch: EmbeddingBatch.Limits?
 
     init(name: String) {
         self.name = name
@@ -60,6 +62,13 @@ struct RouteConfiguration: Hashable, Sendable {
         .value("finish_when_left", \.finishWhenLeft, .flag),
         .section("key", \.key, Key.keys),
         .section("deadline", \.deadline, deadlineKeys),
+        .optionalSection("batch", \.batch, empty: EmbeddingBatch.Limits(), batchKeys),
+    ]
+
+    private static let batchKeys: [ConfigurationKey<EmbeddingBatch.Limits>] = [
+        .value("size_max", \.sizeMax, .count(2...2_048)),
+        .value("window", \.window, .duration(.milliseconds(1)...(.seconds(10)))),
+        .value("tokens_max", \.tokensMax, .count(1...10_000_000)),
     ]
 
     private static let deadlineKeys: [ConfigurationKey<AnswerDeadlines.Timeouts>] = [

@@ -52,6 +52,7 @@ extension Configuration {
                 followersMax: limits.flightFollowersMax,
                 answer: AnswerLimits(answerSizeMax: limits.answerSizeMax, streamSizeMax: limits.streamSizeMax),
                 followerLagMax: limits.followerLagMax),
+            bodySizeMax: limits.bodySizeMax,
             markTTL: cache.hitForMissTTL,
             prices: PriceTable(
                 prices: models.mapValues {
@@ -105,7 +106,8 @@ extension UpstreamPool.Member {
     init(_ upstream: UpstreamConfiguration, _ client: HTTPUpstream) {
         self.init(
             name: upstream.name, weight: upstream.weight, alwaysStreams: upstream.form == .stream,
-            usageChunk: upstream.usageChunk == .ask ? .ask : .leave, upstream: client)
+            usageChunk: upstream.usageChunk == .ask ? .ask : .leave, callsMax: upstream.connectionsMax,
+            upstream: client)
     }
 }
 
