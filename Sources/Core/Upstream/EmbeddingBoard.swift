@@ -55,6 +55,8 @@ public struct EmbeddingBoard: Sendable {
         self.bodySizeMax = bodySizeMax
     }
 
+    /// Whether nothing is left of anybody.
+    public var isEmpty: Bool { entries.isEmpty && tickets.isEmpty && open.isEmpty && calledCounts.isEmpty }
     /// Those that gather, the oldest first. O(batches log batches).
     public var gathering: [Ticket] { open.values.sorted() }
     /// When the next window has passed; `never` where nobody gathers. O(batches).

@@ -20,6 +20,7 @@ struct ConfigurationRenderingTests {
             routes:
               - name: "1"
                 match: {path: /embeddings, model: "*: [a]"}
+                batch: {window: 7ms}
                 upstreams: ["true"]
                 key: {ignore: ["a\\tb", user]}
               - {name: default, sampling: bypass, store_length: true, deadline: {total: 61s}}
