@@ -93,7 +93,7 @@ public final class Pipeline: Sendable {
             EmbeddingBatches(spelling: $0, room: calls, clock: clock, metrics: metrics)
         }
         batches?.configure(bodySizeMax: settings.bodySizeMax, limits: settings.flightLimits)
-        if let batches { calls.whenEnded { batches.roomCame() } }
+        calls.whenEnded { [weak batches] in batches?.roomCame() }
         self.embeddings = batches
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))

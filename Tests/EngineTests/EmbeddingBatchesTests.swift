@@ -94,7 +94,8 @@ struct EmbeddingBatchesTests {
             async let two = scene.ask("c", after: .milliseconds(1))
             let several = await scene.ask("", input: #"["d","e"]"#, after: .milliseconds(1))
             guard case .answered = several else { return false }
-            return isAnswered(await one, "b") && isAnswered(await two, "c") && isAnswered(await first, "a")
+            let got = [await first, await one, await two]
+            return isAnswered(got[0], "a") && isAnswered(got[1], "b") && isAnswered(got[2], "c")
         }
         #expect(got)
         #expect(Set(inputs(scene)) == [["a"], ["b", "c"], ["d", "e"]])
@@ -132,7 +133,9 @@ struct EmbeddingBatchesTests {
             return (others, await scene.ask("b"), await scene.ask("cccccc"), await scene.ask("a"))
         }
         #expect(inputs(scene) == [["a"], ["b", "cccccc"]])
-        let results = got.0.map { one in if case .answered(_, let result) = one { result } else { .error } }
+        let results = got.0.map { one -> ServeResult in
+            if case .answered(_, let result) = one { result } else { .error }
+        }
         #expect(results.filter { $0 == .coalesced }.count == 1 && results.filter { $0 == .miss }.count == 2)
         #expect(got.0[0] == .answered(text(of: got.1), results[0]))
         for (again, text) in [(got.1, "b"), (got.2, "cccccc"), (got.3, "a")] {
