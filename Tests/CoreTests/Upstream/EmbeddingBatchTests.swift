@@ -4,9 +4,9 @@ import Testing
 
 @Suite("A batch of embeddings")
 struct EmbeddingBatchTests {
-    private let (alice, bob, carol) = (
-        EmbeddingBatch.Member(number: 1), EmbeddingBatch.Member(number: 2), EmbeddingBatch.Member(number: 3)
-    )
+    private let alice = EmbeddingBatch.Member(number: 1)
+    private let bob = EmbeddingBatch.Member(number: 2)
+    private let carol = EmbeddingBatch.Member(number: 3)
     private let small = EmbeddingBatch.Size(textSize: 10, restSize: 20)
 
     private func batch(_ limits: EmbeddingBatch.Limits = .init(sizeMax: 3), bodySizeMax: Int = 1_000) -> EmbeddingBatch

@@ -1,6 +1,7 @@
-import SamovarCore
 import TestSupport
 import Testing
+
+@testable import SamovarCore
 
 private func at(_ milliseconds: Int64) -> Instant { Instant(nanoseconds: milliseconds * 1_000_000) }
 
