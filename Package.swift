@@ -167,7 +167,7 @@ let package = Package(
             name: "SimulationTests", dependencies: ["Simulation"], path: "Tests/SimulationTests",
             swiftSettings: strict),
         .testTarget(
-            name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "TestSupport"],
+            name: "EngineTests", dependencies: ["SamovarCore", "SamovarEngine", "SamovarWire", "TestSupport"],
             path: "Tests/EngineTests",
             swiftSettings: strict),
         .testTarget(

@@ -59,9 +59,12 @@ public struct ChunkFacts: Sendable, Equatable {
 public struct Usage: Hashable, Sendable {
     public var promptTokenCount: Int
     public var completionTokenCount: Int
+    /// A share of what the upstream has counted for several requests at once.
+    public var isEstimated: Bool
 
-    public init(promptTokenCount: Int, completionTokenCount: Int) {
+    public init(promptTokenCount: Int, completionTokenCount: Int, isEstimated: Bool = false) {
         self.promptTokenCount = promptTokenCount
         self.completionTokenCount = completionTokenCount
+        self.isEstimated = isEstimated
     }
 }

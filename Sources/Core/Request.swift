@@ -8,7 +8,7 @@ public struct Request: Sendable {
     /// What makes it the same as others.
     public let key: RequestKey
     /// Nil for a request that has none (`GET /v1/models`).
-    public let body: CanonicalBody?
+    public internal(set) var body: CanonicalBody?
     public let headers: KeyedHeaders
     /// The caller's own Authorization, where the route passes it on.
     public let authorization: Secret?
@@ -17,11 +17,13 @@ public struct Request: Sendable {
     /// Whether a stream is to carry its usage (`stream_options.include_usage`).
     public let wantsUsage: Bool
     public let controls: Controls
-    public let sharing: Sharing
+    public internal(set) var sharing: Sharing
     /// How long this caller waits, whatever the flight's own deadlines are.
-    public let timeout: Duration?
+    public internal(set) var timeout: Duration?
     /// How urgent it is: as its route's requests are, or less, if the caller says so.
-    public let requestClass: RequestClass
+    public internal(set) var requestClass: RequestClass
+    /// How many inputs are asked for at once, where they are several callers'; the answer must have as many parts.
+    public internal(set) var inputCount: Int?
     /// The caller wants to be told which tenant it is.
     public let showsTenant: Bool
 

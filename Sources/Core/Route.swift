@@ -26,6 +26,8 @@ public struct Route: Hashable, Sendable {
     public var split: Split?
     /// The model that is asked in place of the one that the caller named; nil: that one.
     public var modelInstead: String?
+    /// How embeddings are asked for together; nil: each is a call of its own.
+    public var batch: EmbeddingBatch.Limits?
 
     public init(
         name: String = "default",
@@ -45,7 +47,8 @@ public struct Route: Hashable, Sendable {
         queueTimeout: Duration = .seconds(10),
         ladder: LadderSteps = LadderSteps(),
         split: Split? = nil,
-        modelInstead: String? = nil
+        modelInstead: String? = nil,
+        batch: EmbeddingBatch.Limits? = nil
     ) {
         self.name = name
         self.kinds = kinds
@@ -65,6 +68,7 @@ public struct Route: Hashable, Sendable {
         self.ladder = ladder
         self.split = split
         self.modelInstead = modelInstead
+        self.batch = batch
     }
 
     /// Whose credential the route's upstreams are asked with; this decides the tenant.

@@ -45,6 +45,7 @@ final class Dispatch: Sendable {
         var machine: Dispatcher
         var waiters: [Dispatcher.Ticket: Waiter] = [:]
         var alarmAt = Instant.never
+        var whenRoomMayCome: (@Sendable () -> Void)?
     }
 
     private let upstreams: UpstreamPool
@@ -72,6 +73,11 @@ final class Dispatch: Sendable {
     }
 
     var status: [Dispatcher.Status] { state.withLock { $0.machine.status(at: clock.now) } }
+
+    /// Is called when an attempt has ended, and when time has passed that somebody waited for: there may be room.
+    func whenRoomMayCome(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenRoomMayCome = body } }
+
+    private func roomMayHaveCome() { state.withLock { $0.whenRoomMayCome }?() }
 
     // MARK: One flight
 
@@ -145,7 +151,7 @@ final class Dispatch: Sendable {
             latestDeadline: Self.deadline(of: request, since: isFirst ? flight.joinedAt : clock.now),
             retriesUntil: flight.startedAt.advanced(
                 by: min(request.route.timeouts.total, request.timeout ?? request.route.timeouts.total)),
-            callerCount: flight.followerCount, bodySize: request.body?.bytes.count ?? 0,
+            callerCount: request.inputCount ?? flight.followerCount, bodySize: request.body?.bytes.count ?? 0,
             outputTokensMax: request.outputTokensMax, again: again)
     }
 
@@ -245,6 +251,7 @@ final class Dispatch: Sendable {
         }
         retry = used
         perform(told)
+        roomMayHaveCome()
         return verdict
     }
 
@@ -293,6 +300,26 @@ final class Dispatch: Sendable {
             state.alarmAt = .never
             return true
         }
-        if isCurrent { event { $0.look(at: $1, jitter: $2) } }
+        guard isCurrent else { return }
+        event { $0.look(at: $1, jitter: $2) }
+        roomMayHaveCome()
+    }
+}
+
+/// Whether one more call could go out at once: what those ask who would rather wait for others than for a place.
+protocol CallRoom: Sendable {
+    /// - Parameter count: calls of the same kind that are about to be made and are not counted yet.
+    func hasRoom(for request: Request, beside count: Int) -> Bool
+}
+
+extension Dispatch: CallRoom {
+    func hasRoom(for request: Request, beside count: Int) -> Bool {
+        let now = clock.now
+        let asking = Asking(
+            upstreams: request.route.upstreams, requestClass: request.requestClass, tenant: request.tenant,
+            bringsCredential: request.authorization != nil, model: request.model,
+            deadline: Self.deadline(of: request, since: now), bodySize: request.body?.bytes.count ?? 0,
+            outputTokensMax: request.outputTokensMax)
+        return state.withLock { $0.machine.hasRoom(for: asking, beside: count, at: now) }
     }
 }

@@ -4,6 +4,7 @@ import SamovarCore
 public struct HitTally: ~Copyable {
     struct Saved {
         let model: String
+        let isEstimated: Bool
         var requestCount = 0
         var promptTokenCount = 0
         var completionTokenCount = 0
@@ -37,8 +38,8 @@ public struct HitTally: ~Copyable {
     }
 
     private static func add(_ usage: Usage, of model: String, to saved: inout [Saved]) {
-        let place = saved.lastIndex { $0.model == model } ?? saved.count
-        if place == saved.count { saved.append(Saved(model: model)) }
+        let place = saved.lastIndex { $0.isEstimated == usage.isEstimated && $0.model == model } ?? saved.count
+        if place == saved.count { saved.append(Saved(model: model, isEstimated: usage.isEstimated)) }
         saved[place].requestCount += 1
         saved[place].promptTokenCount += usage.promptTokenCount
         saved[place].completionTokenCount += usage.completionTokenCount
@@ -66,9 +67,9 @@ extension Metrics {
         count(tally.staleCount, .stale, at: front, taking: duration)
         for saved in tally.saved {
             let usage = Usage(
-                promptTokenCount: saved.promptTokenCount, completionTokenCount: saved.completionTokenCount)
-            savedPromptTokens.add(usage.promptTokenCount)
-            savedCompletionTokens.add(usage.completionTokenCount)
+                promptTokenCount: saved.promptTokenCount, completionTokenCount: saved.completionTokenCount,
+                isEstimated: saved.isEstimated)
+            self.saved(usage)
             if let money = prices.microUSD(of: usage, model: saved.model) {
                 savedMicroUSD.add(money)
             } else {

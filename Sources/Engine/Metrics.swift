@@ -129,6 +129,17 @@ public struct RequestCounters: Sendable {
     public func count(_ result: ServeResult) -> Int { http[result].current + binary[result].current }
 }
 
+/// What came of a call for several embeddings.
+public enum EmbeddingBatchOutcome: String, CaseIterable, Sendable {
+    case answered
+    /// One input was refused by name.
+    case refusedInput = "refused_input"
+    /// It failed for all of them.
+    case failed
+    case malformed
+    case abandoned
+}
+
 /// Everything that is counted, in one place. Read by the admin port.
 public final class Metrics: Sendable {
     public let requests = RequestCounters()
@@ -142,6 +153,8 @@ public final class Metrics: Sendable {
     public let rechecks = Counters<RecheckOutcome>()
     public let savedPromptTokens = Counter()
     public let savedCompletionTokens = Counter()
+    /// Tokens of answers whose usage is a share of a batch's, which are in neither of the two.
+    public let savedEstimatedTokens = Counter()
     /// Money saved at the configured prices, in millionths of a dollar.
     public let savedMicroUSD = Counter()
     /// Hits and followers whose model has no price.
@@ -151,12 +164,25 @@ public final class Metrics: Sendable {
     public let retries = Counters<RetryOutcome>()
     /// How long flights waited for their turn, those who could go at once left out.
     public let queueWait = Histogram()
+    public let embeddingBatches = Counters<EmbeddingBatchOutcome>()
+    /// Inputs of each of those calls.
+    public let embeddingBatchInputs = CountHistogram()
     private let attempts = Lock<[String: Counters<AttemptOutcome>]>([:])
     private let refusals = Lock<[String: Counters<Rejection.Reason>]>([:])
     private let ladder = Lock<[String: Counters<LadderStep>]>([:])
     private let arms = Lock<[SplitArm: ArmFigures]>([:])
 
     public init() {}
+
+    /// What an answer that needed no call would have used.
+    func saved(_ usage: Usage) {
+        if usage.isEstimated {
+            savedEstimatedTokens.add(usage.promptTokenCount + usage.completionTokenCount)
+        } else {
+            savedPromptTokens.add(usage.promptTokenCount)
+            savedCompletionTokens.add(usage.completionTokenCount)
+        }
+    }
 
     public func attempt(at upstream: String, _ outcome: AttemptOutcome) {
         let counters = attempts.withLock { all in

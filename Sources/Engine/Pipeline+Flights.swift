@@ -6,6 +6,11 @@ extension Pipeline {
     public func run() async {
         await withTaskGroup(of: Void.self) { around in
             around.addTask { await self.coherence.run() }
+            around.addTask {
+                await self.embeddings?.run { flight, watcher in
+                    await self.dispatch.fly(flight, limits: self.answerLimits, watcher: watcher)
+                }
+            }
             await self.flyAll()
             around.cancelAll()
         }
@@ -101,12 +106,7 @@ extension Pipeline {
         _ takeoff: Flights.Takeoff, _ watcher: Dispatch.Watcher = Dispatch.Watcher()
     ) async -> (LeaseMachine.Ended, Answer?)? {
         let flight = takeoff.flight
-        // Whoever wanted it may have gone during the look-up.
-        let limits = settings.withLock { $0.flightLimits.answer }
-        let flown =
-            flight.isGivenUp
-            ? .outcome(.abandoned) : await dispatch.fly(flight, limits: limits, watcher: watcher)
-        guard case .outcome(let outcome) = flown else { return nil }
+        guard case .outcome(let outcome) = await flown(flight, watcher) else { return nil }
         if bugs.contains(.unlistedBeforeKept) {
             flights.unlist(takeoff)
             await Task.yield()
@@ -116,6 +116,16 @@ extension Pipeline {
         flights.unlist(takeoff)
         return (land(flight, outcome, isStored: answer != nil), answer)
     }
+
+    /// By a call of its own, or by one together with others.
+    private func flown(_ flight: SharedFlight, _ watcher: Dispatch.Watcher) async -> Dispatch.Flown {
+        // Whoever wanted it may have gone during the look-up.
+        if flight.isGivenUp { return .outcome(.abandoned) }
+        if let flown = await embeddings?.attempt(flight, watcher) { return flown }
+        return await dispatch.fly(flight, limits: answerLimits, watcher: watcher)
+    }
+
+    private var answerLimits: AnswerLimits { settings.withLock { $0.flightLimits.answer } }
 
     /// An answer that has come meanwhile.
     private func lookAgain(_ flight: SharedFlight) -> StoredAnswer? {

@@ -14,6 +14,8 @@ public final class Pipeline: Sendable {
     public struct Settings: Sendable {
         public var flightsMax: Int
         public var flightLimits: FlightLimits
+        /// `body_size_max`: what is asked of an upstream for several callers stays within it, in bytes.
+        public var bodySizeMax: Int
         public var markTTL: Duration
         public var prices: PriceTable
         /// How calls are shared with other pods; nil: they are not.
@@ -25,13 +27,15 @@ public final class Pipeline: Sendable {
         public var upstreams: [UpstreamLimits]
 
         public init(
-            flightsMax: Int = 4_096, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
+            flightsMax: Int = 4_096, flightLimits: FlightLimits = FlightLimits(), bodySizeMax: Int = 8 << 20,
+            markTTL: Duration = .seconds(10),
             prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
             onTrackingLoss: Tracking.OnLoss = .serve, admission: AdmissionSettings = AdmissionSettings(),
             upstreams: [UpstreamLimits] = []
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
+            self.bodySizeMax = bodySizeMax
             self.markTTL = markTTL
             self.prices = prices
             self.lease = lease
@@ -48,6 +52,8 @@ public final class Pipeline: Sendable {
     let leases: (any LeaseStore)?
     /// Who flies when, and where to.
     let dispatch: Dispatch
+    /// Nil: each embedding is a call of its own.
+    let embeddings: EmbeddingBatches?
     let flights: Flights
     /// L1 and flights in step with L2.
     let coherence: Coherence
@@ -59,15 +65,17 @@ public final class Pipeline: Sendable {
     let draw: @Sendable () -> Double
     let refreshes = Refreshes()
 
-    /// - Parameter lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
-    ///   thread on which it came. Empty: wherever `run` runs.
+    /// - Parameters:
+    ///   - lanes: where flights are flown: the executor of each event loop, so that a miss stays on the
+    ///     thread on which it came. Empty: wherever `run` runs.
+    ///   - embeddings: how embeddings are spelled that are asked for together, where a route wants that.
     public convenience init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, lanes: [any TaskExecutor] = []
+        settings: Settings, lanes: [any TaskExecutor] = [], embeddings: (any EmbeddingSpelling)? = nil
     ) {
         self.init(
             l1: l1, store: store, upstreams: upstreams, clock: clock, metrics: metrics, settings: settings,
-            lanes: lanes, bugs: [])
+            lanes: lanes, embeddings: embeddings, bugs: [])
     }
 
     /// Bugs that tests put in, to see that they would be found.
@@ -78,8 +86,8 @@ public final class Pipeline: Sendable {
 
     init(
         l1: MemoryCache, store: (any Store)?, upstreams: UpstreamPool, clock: any MonotonicClock, metrics: Metrics,
-        settings: Settings, lanes: [any TaskExecutor] = [], bugs: Set<SeededBug>,
-        order: AdmissionQueue.SeededOrder? = nil,
+        settings: Settings, lanes: [any TaskExecutor] = [], embeddings: (any EmbeddingSpelling)? = nil,
+        bugs: Set<SeededBug>, order: AdmissionQueue.SeededOrder? = nil,
         draw: @escaping @Sendable () -> Double = { -log(Double.random(in: 0.0.nextUp...1)) }
     ) {
         self.draw = draw
@@ -94,6 +102,12 @@ public final class Pipeline: Sendable {
             Dispatcher(upstreams.limits, settings: settings.admission, order: order, at: clock.now), upstreams,
             attempts: AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock)), clock: clock,
             metrics: metrics)
+        let batches = embeddings.map { [dispatch] in
+            EmbeddingBatches(spelling: $0, room: dispatch, clock: clock, metrics: metrics)
+        }
+        batches?.configure(bodySizeMax: settings.bodySizeMax, limits: settings.flightLimits)
+        dispatch.whenRoomMayCome { [weak batches] in batches?.roomCame() }
+        self.embeddings = batches
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -105,6 +119,7 @@ public final class Pipeline: Sendable {
     /// Takes new settings; flights that are in the air keep theirs.
     public func reconfigure(_ new: Settings) {
         settings.withLock { $0 = new }
+        embeddings?.configure(bodySizeMax: new.bodySizeMax, limits: new.flightLimits)
         flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
         dispatch.reconfigure(new.upstreams, new.admission)
     }
@@ -310,8 +325,7 @@ public final class Pipeline: Sendable {
 
     func countSaved(_ usage: Usage?, model: String) {
         guard let usage else { return }
-        metrics.savedPromptTokens.add(usage.promptTokenCount)
-        metrics.savedCompletionTokens.add(usage.completionTokenCount)
+        metrics.saved(usage)
         if let saved = settings.withLock({ $0.prices.microUSD(of: usage, model: model) }) {
             metrics.savedMicroUSD.add(saved)
         } else {

@@ -171,7 +171,8 @@ final class AnswerReader: HTTPClientResponseDelegate {
         case .head: throw .cut
         case .refused(let head): throw refusal(head, state.bytes)
         case .body:
-            let read = try BodyReader.read(state.bytes, kind: attempt.request.kind)
+            let request = attempt.request
+            let read = try BodyReader.read(state.bytes, kind: request.kind, inputCount: request.inputCount)
             try receive(.chunk(read.chunk, read.facts))
         case .stream:
             // Some end without the last blank line; what does not parse then was cut.

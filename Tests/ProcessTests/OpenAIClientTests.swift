@@ -46,6 +46,22 @@ extension RealProcesses {
             #expect(try OpenAIPackage.run("fifty", scene.sidecar) == "ok\n")
             #expect(try scene.calls == 1)
         }
+
+        @Test("embeddings that are asked for together are each as the provider itself would have answered")
+        func embeddingsTogether() throws {
+            let scene = try Scene("--json-ms", "1000") { $0.batchesEmbeddings() }
+
+            #expect(try OpenAIPackage.run("gather_embeddings", scene.sidecar) == "ok\n")
+            // Forty texts, and the two ways to spell vectors are two kinds.
+            #expect(try scene.calls < 20)
+        }
+
+        @Test("an embedding that is refused by its place is refused alone")
+        func embeddingRefused() throws {
+            let scene = try Scene("--json-ms", "300", "--refuse-input-text", "bad") { $0.batchesEmbeddings() }
+
+            #expect(try OpenAIPackage.run("refused_embedding", scene.sidecar) == "ok\n")
+        }
     }
 }
 

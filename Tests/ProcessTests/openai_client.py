@@ -90,6 +90,55 @@ def embeddings(client):
     expect([model.id for model in models.data][0] == MODEL, "the list of models can be read")
 
 
+def vector(text):
+    """What the stand-in provider makes of a text: SplitMix64, entered at a place, seeded with the prompt's digest."""
+    seed, mask = int(digest(text, role="input"), 16), (1 << 64) - 1
+    numbers = []
+    for index in range(8):
+        z = (seed + (index + 1) * 0x9E3779B97F4A7C15) & mask
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        numbers.append(((z ^ (z >> 31)) % 8192 - 4096) / 4096)
+    return numbers
+
+
+async def gather_embeddings(base_url):
+    """Forty texts at once, some of them spelled otherwise: as an array of one, as numbers instead of base64."""
+    async with openai.AsyncOpenAI(base_url=base_url, api_key="sk-test", max_retries=0) as client:
+
+        async def embed(number):
+            text = f"text {number}"
+            given = [text] if number % 3 == 0 else text
+            form = {"encoding_format": "float"} if number % 2 == 0 else {}
+            reply = await client.embeddings.create(model="standin-embedding", input=given, **form)
+            expect([item.index for item in reply.data] == [0], "one vector, index 0")
+            expect(reply.object == "list" and reply.data[0].object == "embedding", "objects are named")
+            expect(reply.model == "standin-embedding", "the model is named")
+            expect(list(reply.data[0].embedding) == vector(text), f"the vector is that of {text!r}")
+            return reply.usage.prompt_tokens
+
+        for _ in range(2):
+            tokens = await asyncio.gather(*(embed(number) for number in range(40)))
+            expect(all(count > 0 for count in tokens), "everybody has used something")
+
+
+def refused_embedding(client):
+    async def all_at_once():
+        async with openai.AsyncOpenAI(base_url=client.base_url, api_key="sk-test", max_retries=0) as one:
+            texts = [f"text {number}" for number in range(6)] + ["a bad text"]
+            return await asyncio.gather(
+                *(one.embeddings.create(model="standin-embedding", input=text) for text in texts),
+                return_exceptions=True,
+            )
+
+    *good, bad = asyncio.run(all_at_once())
+    expect(isinstance(bad, openai.BadRequestError), f"the bad text is refused: {bad!r}")
+    expect(bad.body["param"] in ("input", "input[0]"), f"as its own: {bad.body}")
+    for number, reply in enumerate(good):
+        expect(not isinstance(reply, Exception), f"the others are answered: {reply!r}")
+        expect(list(reply.data[0].embedding) == vector(f"text {number}"), "with their own vectors")
+
+
 def refused(client, status):
     try:
         client.chat.completions.create(model=MODEL, messages=ask(f"refuse {status}"))
@@ -126,10 +175,12 @@ def main():
     client = openai.OpenAI(base_url=base_url, api_key="sk-test", max_retries=0, timeout=30)
     if scene == "fifty":
         asyncio.run(fifty(base_url))
+    elif scene == "gather_embeddings":
+        asyncio.run(gather_embeddings(base_url))
     elif scene.startswith("refused-"):
         refused(client, int(scene.removeprefix("refused-")))
     else:
-        scenes = {f.__name__: f for f in (plain, stream, tools, streamed_tools, embeddings, cut)}
+        scenes = {f.__name__: f for f in (plain, stream, tools, streamed_tools, embeddings, cut, refused_embedding)}
         scenes[scene](client)
     print("ok")
 

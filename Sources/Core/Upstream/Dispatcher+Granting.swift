@@ -79,6 +79,29 @@ extension Dispatcher {
         refuse(ticket, reason, before: first, after: now.duration(to: max(start, outUntil)), &moves, jitter)
     }
 
+    // MARK: Room
+
+    /// Whether a flight that came now would go at once, even if so many like it went just before. Takes nothing.
+    /// O(upstreams, count, and what `look` costs); the models under way too where `count` is not 0.
+    public func hasRoom(for asking: Asking, beside count: Int, at now: Instant) -> Bool {
+        guard settings.enabled else { return true }
+        let one = waiting(for: asking)
+        guard one.notBefore <= now else { return false }
+        var tenants = tenants
+        var left = count
+        for index in servingGates(of: one, at: now) where nextTicket(at: index, now) == nil {
+            var gate = gates[index]
+            while Self.couldTake(gate, tenants, one, at: now) {
+                guard left > 0 else { return true }
+                left -= 1
+                var attempt = attempt(of: one, at: index, now)
+                gate.took(&attempt, at: now)
+                tenants.took(attempt.tenant, tokens: attempt.tokens, at: now)
+            }
+        }
+        return false
+    }
+
     // MARK: Those who wait
 
     /// Everything that time alone brings: second attempts that are due, those who have waited in vain, those who can go.
@@ -119,10 +142,16 @@ extension Dispatcher {
 
     /// Whether this upstream could take this very flight now.
     private func couldTake(_ gate: Int, _ one: Waiting, at now: Instant) -> Bool {
-        guard case .now = gates[gate].readiness(tokens: one.tokens.reserved, at: now),
+        Self.couldTake(gates[gate], tenants, one, at: now)
+    }
+
+    private static func couldTake(
+        _ gate: UpstreamGate, _ tenants: TenantPaces, _ one: Waiting, at now: Instant
+    ) -> Bool {
+        guard case .now = gate.readiness(tokens: one.tokens.reserved, at: now),
             tenants.canSend(one.asking.tenant, tokens: one.tokens.reserved, at: now) == .granted
         else { return false }
-        return gates[gate].mayTake(one.asking.model, one.credential, at: now)
+        return gate.mayTake(one.asking.model, one.credential, at: now)
     }
 
     /// Those that are worth asking: neither out nor ejected, unless too many are.
@@ -148,10 +177,7 @@ extension Dispatcher {
         let gate = ready[chosen]
         gates[gate].queue.goes(ticket)
         forget(ticket)
-        var attempt = UnderWay(
-            gate: gate, model: one.asking.model, tenant: one.asking.tenant, credential: one.credential,
-            work: one.tokens.expected, tokens: one.tokens.reserved, startedAt: now,
-            hasOthers: one.asking.upstreams.count > 1, deadline: one.asking.retriesUntil)
+        var attempt = attempt(of: one, at: gate, now)
         gates[gate].took(&attempt, at: now)
         tenants.took(attempt.tenant, tokens: attempt.tokens, at: now)
         if one.asking.again == nil { retryBudget.requested() }
@@ -160,6 +186,13 @@ extension Dispatcher {
             isRetry: one.asking.again != nil)
         underWay[permit.number] = attempt
         moves.granted.append((ticket, permit))
+    }
+
+    private func attempt(of one: Waiting, at gate: Int, _ now: Instant) -> UnderWay {
+        UnderWay(
+            gate: gate, model: one.asking.model, tenant: one.asking.tenant, credential: one.credential,
+            work: one.tokens.expected, tokens: one.tokens.reserved, startedAt: now,
+            hasOthers: one.asking.upstreams.count > 1, deadline: one.asking.retriesUntil)
     }
 
     /// - Parameter after: when there is probably room.

@@ -160,7 +160,7 @@ public struct Dispatcher: Sendable {
 
     // MARK: Parts
 
-    private func waiting(for asking: Asking) -> Waiting {
+    func waiting(for asking: Asking) -> Waiting {
         var known = asking.upstreams.compactMap { gateByName[$0] }
         var notBefore = Instant.zero
         if let again = asking.again, let failed = gateByName[again.upstream] {

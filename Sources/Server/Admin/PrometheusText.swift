@@ -19,6 +19,12 @@ struct PrometheusText {
                 outcomes.all.map { ("upstream=\"\(upstream)\",outcome=\"\($0.label.rawValue)\"", $0.value) }
             }
         }
+        counter("samovar_embedding_batches_total", "Calls for several embeddings at once, by outcome.") {
+            metrics.embeddingBatches.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }
+        }
+        histogram(
+            "samovar_embedding_batch_inputs", "Inputs of each of those calls (batch.size_max).",
+            metrics.embeddingBatchInputs.snapshot)
         histogram("samovar_request_duration_seconds", "From the whole request to the whole reply.", metrics.durations)
         histogram(
             "samovar_time_to_first_token_seconds", "From the whole request to the reply's first byte.",
@@ -48,6 +54,7 @@ struct PrometheusText {
             [
                 ("kind=\"prompt\"", metrics.savedPromptTokens.current),
                 ("kind=\"completion\"", metrics.savedCompletionTokens.current),
+                ("kind=\"estimated\"", metrics.savedEstimatedTokens.current),
             ]
         }
         if source.hasPrices() {
@@ -182,6 +189,15 @@ struct PrometheusText {
     private mutating func gauge(_ name: String, _ help: String, _ value: Int) {
         head(name, help, "gauge")
         text += "\(name) \(value)\n"
+    }
+
+    private mutating func histogram(_ name: String, _ help: String, _ snapshot: CountHistogram.Snapshot) {
+        head(name, help, "histogram")
+        for (bound, count) in zip(CountHistogram.bounds, snapshot.buckets) {
+            text += "\(name)_bucket{le=\"\(bound)\"} \(count)\n"
+        }
+        text += "\(name)_bucket{le=\"+Inf\"} \(snapshot.count)\n\(name)_sum \(snapshot.sum)\n"
+        text += "\(name)_count \(snapshot.count)\n"
     }
 
     /// One that is whole is written as such.

@@ -10,6 +10,8 @@ public struct Stats: Codable, Sendable {
     public var coalesced: Int
     public var upstream: UpstreamStats
     public var savedTokens: SavedTokens
+    /// Absent until some were asked for together.
+    public var embeddings: EmbeddingStats?
     /// Absent until prices are configured.
     public var savedMicroUsd: Int?
     /// Hits and followers whose model has no price; absent until prices are configured.
@@ -84,6 +86,15 @@ public struct Stats: Codable, Sendable {
     public struct SavedTokens: Codable, Sendable {
         public var prompt: Int
         public var completion: Int
+        /// Of answers whose usage is a share of what several inputs used together; absent until there was one.
+        public var estimated: Int?
+    }
+
+    /// Calls for several embeddings at once.
+    public struct EmbeddingStats: Codable, Sendable {
+        /// By outcome.
+        public var batches: [String: Int]
+        public var inputs: Int
     }
 
     /// What one arm of a split has done.
@@ -197,7 +208,11 @@ extension Stats {
                 attempts: attempts, callsSaved: withoutCall, admission: admission,
                 retries: Self.counted(metrics.retries).nonEmpty),
             savedTokens: SavedTokens(
-                prompt: metrics.savedPromptTokens.current, completion: metrics.savedCompletionTokens.current),
+                prompt: metrics.savedPromptTokens.current, completion: metrics.savedCompletionTokens.current,
+                estimated: metrics.savedEstimatedTokens.current.nonZero),
+            embeddings: Self.counted(metrics.embeddingBatches).nonEmpty.map {
+                EmbeddingStats(batches: $0, inputs: metrics.embeddingBatchInputs.snapshot.sum)
+            },
             savedMicroUsd: hasPrices ? metrics.savedMicroUSD.current : nil,
             unpricedRequests: hasPrices ? metrics.unpricedRequests.current : nil,
             notStored: Self.counted(metrics.notStored),
@@ -278,6 +293,10 @@ public struct AdminSource: Sendable {
 
 extension Dictionary {
     fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
+}
+
+extension Int {
+    fileprivate var nonZero: Self? { self == 0 ? nil : self }
 }
 
 extension Tracking.Phase {

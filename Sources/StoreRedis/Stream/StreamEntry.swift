@@ -6,8 +6,8 @@ import SamovarCore
 ///     ┌───────┬───────┬───────┬───────┬───────────────┐
 ///     │version│ kind  │ form  │ flags │  index (u32)  │   kind: 1 chunks, 2 end, 3 failed; form: 0 body, 1 stream
 ///     ├───────┴───────┴───────┴───────┴───────────────┤   flags: 1 usage was asked for, 2 usage is known, 4 stored,
-///     │ chunks: first, count, raw bytes (3 × u32),    │          8 somebody else may call anew
-///     │         the coded chunks (`ChunkCoder`)       │
+///     │ chunks: first, count, raw bytes (3 × u32),    │          8 somebody else may call anew,
+///     │         the coded chunks (`ChunkCoder`)       │          16 usage is estimated
 ///     │ end:    chunks (u32), usage (2 × i64)         │
 ///     │ failed: the failure (`FailureCode`)           │
 ///     ├───────────────────────────────────────────────┤
@@ -76,7 +76,10 @@ enum StreamEntry {
             bytes.append(bigEndian: UInt32(recording.rawByteCount))
             bytes += recording.coded
         case .end(let count, let form, let usage, let isStored):
-            bytes = header(.end, form, (usage == nil ? 0 : Flag.hasUsage) | (isStored ? Flag.isStored : 0), index)
+            let flags =
+                (usage == nil ? 0 : Flag.hasUsage) | (usage?.isEstimated == true ? Flag.isEstimated : 0)
+                | (isStored ? Flag.isStored : 0)
+            bytes = header(.end, form, flags, index)
             bytes.append(bigEndian: UInt32(count))
             bytes.append(bigEndian: Int64(usage?.promptTokenCount ?? 0))
             bytes.append(bigEndian: Int64(usage?.completionTokenCount ?? 0))
@@ -119,6 +122,7 @@ enum StreamEntry {
         static let hasUsage: UInt8 = 2
         static let isStored: UInt8 = 4
         static let isRetryable: UInt8 = 8
+        static let isEstimated: UInt8 = 16
     }
 
     private static func header(_ kind: Kind, _ form: PublishedForm, _ flags: UInt8, _ index: UInt32) -> [UInt8] {
@@ -132,7 +136,7 @@ enum StreamEntry {
     /// Reads what is sound. Even so nothing in it is taken on trust.
     private static func read(_ bytes: [UInt8]) -> PublishedEntry? {
         let flags = bytes[3]
-        guard let kind = Kind(rawValue: bytes[1]), bytes[2] <= 1, flags <= 15 else { return nil }
+        guard let kind = Kind(rawValue: bytes[1]), bytes[2] <= 1, flags <= 31 else { return nil }
         let form = PublishedForm(bytes[2] == 1 ? .stream : .body, usageAsked: flags & Flag.usageAsked != 0)
         var reader = EntryReader(bytes[headerSize...])
         switch kind {
@@ -141,7 +145,9 @@ enum StreamEntry {
             guard let count = reader.number(UInt32.self), let prompt = reader.number(Int64.self),
                 let completion = reader.number(Int64.self), reader.isAtEnd, prompt >= 0, completion >= 0
             else { return nil }
-            let usage = Usage(promptTokenCount: Int(prompt), completionTokenCount: Int(completion))
+            let usage = Usage(
+                promptTokenCount: Int(prompt), completionTokenCount: Int(completion),
+                isEstimated: flags & Flag.isEstimated != 0)
             return .end(
                 count: Int(count), form, usage: flags & Flag.hasUsage != 0 ? usage : nil,
                 isStored: flags & Flag.isStored != 0)

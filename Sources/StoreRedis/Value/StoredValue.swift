@@ -6,8 +6,8 @@ import SamovarCore
 ///     0               4       5       6       7       8
 ///     ┌───────────────┬───────┬───────┬───────┬───────┐
 ///     │     magic     │version│ form  │ flags │ marks │   form: 0 body, 1 stream
-///     │    "SMVR"     │   4   │  u8   │  u8   │  u8   │   flags: 1 usage was asked for, 2 usage is known
-///     ├───────────────┴───────┴───────┴───────┴───────┤ 8
+///     │    "SMVR"     │   4   │  u8   │  u8   │  u8   │   flags: 1 usage was asked for, 2 usage is known,
+///     ├───────────────┴───────┴───────┴───────┴───────┤ 8          4 it is estimated
 ///     │            request key (32 bytes)             │
 ///     ├───────────────────────────────────────────────┤ 40
 ///     │      created at, ms since 1970 (i64)          │
@@ -78,7 +78,9 @@ enum StoredValue {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(size(of: answer))
         bytes += magic
-        let flags: UInt8 = (recording.usageAsked ? 1 : 0) | (answer.usage == nil ? 0 : 2)
+        let flags: UInt8 =
+            (recording.usageAsked ? 1 : 0) | (answer.usage == nil ? 0 : 2)
+            | (answer.usage?.isEstimated == true ? 4 : 0)
         bytes += [version, recording.form == .stream ? 1 : 0, flags, UInt8(answer.generations.count)]
         bytes += key.bytes
         bytes.append(bigEndian: answer.createdAt.milliseconds)
@@ -167,13 +169,13 @@ enum StoredValue {
     ) throws(ValueDamage) -> Answer {
         let flags = bytes[6]
         let numbers = stride(from: 48, to: 104, by: 8).map { bytes.bigEndian(at: $0, as: Int64.self) }
-        guard bytes[5] <= 1, flags <= 3, bytes[7] <= Generations.markCountMax,
+        guard bytes[5] <= 1, flags <= 7, bytes[7] <= Generations.markCountMax,
             bytes[(112 + 16 * Int(bytes[7]))..<headerSize].allSatisfy({ $0 == 0 }), numbers.allSatisfy({ $0 >= 0 }),
             numbers[4] <= rawByteCountMax, let model = String(validating: model, as: UTF8.self)
         else { throw .malformed }
         let hasUsage = flags & 2 != 0
         // What is not there is written as zeros, and as nothing else.
-        guard hasUsage || numbers[5...6].allSatisfy({ $0 == 0 }),
+        guard hasUsage || (flags & 4 == 0 && numbers[5...6].allSatisfy({ $0 == 0 })),
             bytes[(112 + 16 * Int(bytes[7]))..<headerSize].allSatisfy({ $0 == 0 })
         else { throw .malformed }
         let marks = (0..<Int(bytes[7])).map { index in
@@ -189,7 +191,9 @@ enum StoredValue {
             createdAt: WallTime(milliseconds: bytes.bigEndian(at: 40, as: Int64.self)),
             generationTime: .nanoseconds(numbers[2]),
             usage: hasUsage
-                ? Usage(promptTokenCount: Int(numbers[5]), completionTokenCount: Int(numbers[6])) : nil,
+                ? Usage(
+                    promptTokenCount: Int(numbers[5]), completionTokenCount: Int(numbers[6]),
+                    isEstimated: flags & 4 != 0) : nil,
             ttl: .nanoseconds(numbers[0]),
             staleTTL: .nanoseconds(numbers[1]),
             generations: Generations(marks),

@@ -65,7 +65,14 @@ struct StatsTable {
         line("hit rate", "\(percent(stats.hitRate.l1)) L1, \(percent(stats.hitRate.l2)) L2")
         line("without a call", percent(stats.hitRate.withoutCall))
         line("upstream calls saved", "\(stats.upstream.callsSaved)")
-        line("tokens saved", "\(stats.savedTokens.prompt) prompt, \(stats.savedTokens.completion) completion")
+        let estimated = stats.savedTokens.estimated.map { ", \($0) estimated" } ?? ""
+        line(
+            "tokens saved",
+            "\(stats.savedTokens.prompt) prompt, \(stats.savedTokens.completion) completion\(estimated)")
+        if let embeddings = stats.embeddings {
+            let batches = embeddings.batches.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+            line("embedding batches", "\(batches.joined(separator: ", ")); \(embeddings.inputs) inputs")
+        }
         if let saved = stats.savedMicroUsd {
             line("money saved", String(format: "%.4f USD", Double(saved) / 1e6))
             if let unpriced = stats.unpricedRequests, unpriced > 0 { line("  unpriced", "\(unpriced) requests") }

@@ -75,7 +75,8 @@ extension Route {
                     by: route.split.by,
                     arms: route.split.arms.map { arm in
                         Split.Arm(name: arm.name, share: arm.share, model: arm.model, upstreams: arm.upstreams)
-                    }))
+                    }),
+            batch: route.batch)
     }
 }
 

@@ -12,6 +12,7 @@ struct ConfigurationChecks {
         for index in configuration.routes.indices {
             checkUpstreams(of: index, &findings)
             checkDeadline(of: index, &findings)
+            checkBatch(of: index, &findings)
             checkReach(of: index, &findings)
             checkLadder(of: index, &findings)
             checkSplit(of: index, &findings)
@@ -149,6 +150,19 @@ struct ConfigurationChecks {
         for (name, timeout) in [("first_token", deadline.firstToken), ("between_tokens", deadline.betweenTokens)]
         where timeout > deadline.total {
             findings.error("routes[\(index)].deadline.\(name)", "is longer than deadline.total, which is \(total)")
+        }
+    }
+
+    private func checkBatch(of index: Int, _ findings: inout ConfigurationFindings) {
+        let route = configuration.routes[index]
+        guard let batch = route.batch else { return }
+        let path = "routes[\(index)].batch"
+        if let call = route.match.call, call != .embeddings {
+            findings.error(path, "is for \(CachedCall.embeddings.rawValue), and the route takes \(call.rawValue) only")
+        }
+        if batch.window >= route.deadline.firstToken {
+            let firstToken = ValueFormat.duration(Configuration.Limits.timeouts).spell(route.deadline.firstToken)
+            findings.error("\(path).window", "is not shorter than deadline.first_token, which is \(firstToken)")
         }
     }
 

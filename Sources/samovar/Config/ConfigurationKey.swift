@@ -90,6 +90,26 @@ extension ConfigurationKey {
         }
     }
 
+    /// A section of its own that may be absent, which is also written `null`. Where it stands it begins as `empty`.
+    static func optionalSection<Inner: Sendable & Equatable>(
+        _ name: String, _ place: Path<Inner?>, empty: Inner, _ keys: [ConfigurationKey<Inner>],
+        _ change: Change = .reload
+    ) -> Self {
+        Self(name: name) { node, path, section, findings in
+            if case .null = node.content {
+                section[keyPath: place] = nil
+                return
+            }
+            var inner = section[keyPath: place] ?? empty
+            node.read(into: &inner, keys, at: path, &findings)
+            section[keyPath: place] = inner
+        } node: {
+            $0[keyPath: place].map { ConfigurationNode(rendering: $0, keys) } ?? ConfigurationNode(.null)
+        } changes: {
+            differs($0, $1, place, change) ? [$2] : []
+        }
+    }
+
     /// A list of sections, each beginning as `empty` and having at least the `required` keys.
     static func items<Item: Sendable>(
         _ name: String, _ place: Path<[Item]>, empty: Item, _ keys: [ConfigurationKey<Item>], required: [String],

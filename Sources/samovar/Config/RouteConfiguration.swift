@@ -56,6 +56,8 @@ struct RouteConfiguration: Hashable, Sendable {
     var fallback: [FallbackConfiguration] = []
     var fixedAnswer: String?
     var split = SplitConfiguration()
+    /// Nil: each embedding is a call of its own.
+    var batch: EmbeddingBatch.Limits?
 
     init(name: String) {
         self.name = name
@@ -86,6 +88,13 @@ struct RouteConfiguration: Hashable, Sendable {
             "fallback", \.fallback, empty: FallbackConfiguration(), FallbackConfiguration.keys, required: ["upstream"]),
         .optional("fixed_answer", \.fixedAnswer, .words(sizeMax: 16 << 10)),
         .section("split", \.split, SplitConfiguration.keys),
+        .optionalSection("batch", \.batch, empty: EmbeddingBatch.Limits(), batchKeys),
+    ]
+
+    private static let batchKeys: [ConfigurationKey<EmbeddingBatch.Limits>] = [
+        .value("size_max", \.sizeMax, .count(2...2_048)),
+        .value("window", \.window, .duration(.milliseconds(1)...(.seconds(10)))),
+        .value("tokens_max", \.tokensMax, .count(1...10_000_000)),
     ]
 
     private static let deadlineKeys: [ConfigurationKey<AnswerDeadlines.Timeouts>] = [

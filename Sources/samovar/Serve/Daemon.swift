@@ -7,6 +7,7 @@ import SamovarEngine
 import SamovarServer
 import SamovarStoreRedis
 import SamovarUpstreamHTTP
+import SamovarWire
 import UnixSignals
 
 /// The running sidecar: wires the parts, runs them, and takes them down in order.
@@ -127,7 +128,7 @@ final class Daemon: Sendable {
         let named = Dictionary(uniqueKeysWithValues: zip(configuration.upstreams.map(\.name), clients))
         let pipeline = Pipeline(
             l1: l1, store: store, upstreams: UpstreamPool(members), clock: clock, metrics: metrics,
-            settings: configuration.pipelineSettings(), lanes: loops)
+            settings: configuration.pipelineSettings(), lanes: loops, embeddings: EmbeddingBatchBody())
         let front = Front(
             pipeline: pipeline, passThroughs: named, clock: clock, settings: settings, loops: loops,
             bodyMemoSizeMax: configuration.cache.bodyMemoSizeMax)

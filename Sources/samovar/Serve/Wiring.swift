@@ -52,6 +52,7 @@ extension Configuration {
                 followersMax: limits.flightFollowersMax,
                 answer: AnswerLimits(answerSizeMax: limits.answerSizeMax, streamSizeMax: limits.streamSizeMax),
                 followerLagMax: limits.followerLagMax),
+            bodySizeMax: limits.bodySizeMax,
             markTTL: cache.hitForMissTTL,
             prices: PriceTable(
                 prices: models.mapValues {

@@ -93,6 +93,19 @@ struct AnswerTests {
         #expect(body["choices"]?.array?.first?["text"] == .string("\(hex).0 \(hex).1 \(hex).end"))
     }
 
+    @Test("vectors come in the order of their inputs, or with the first two in each other's place")
+    func embeddingOrder() throws {
+        let ask = EmbeddingAsk(
+            model: "m", digests: ["a", "b", "c"].map { Digest(of: Array($0.utf8)) }, promptTokenCount: 1, dimensions: 1,
+            asBase64: false)
+        func indices(swapped: Bool) throws -> [Int?] {
+            try Scene.json(EmbeddingBody.make(ask, swapped: swapped))["data"]?.array?.map { $0["index"]?.whole } ?? []
+        }
+
+        #expect(try indices(swapped: false) == [0, 1, 2])
+        #expect(try indices(swapped: true) == [1, 0, 2])
+    }
+
     @Test("an embedding is the same as numbers and as base64")
     func embedding() throws {
         let ask = EmbeddingAsk(

@@ -34,6 +34,26 @@ struct DoorTests {
         #expect([alice, mallory, bob].map { status($0.ruling) } == [200, 401, 200])
     }
 
+    private func embedding(_ inputs: [String]) -> Result<Ask?, Refusal> {
+        .success(
+            .embedding(
+                EmbeddingAsk(
+                    model: "m", inputs: inputs, digests: inputs.map { Digest(of: Array($0.utf8)) }, promptTokenCount: 1,
+                    dimensions: 1, asBase64: false)))
+    }
+
+    @Test("one input of several is refused by its place, or by a text in it")
+    func refusedInput() {
+        let byPlace = Scene.settings { $0.refuseInput = 1 }
+        let byText = Scene.settings { $0.refuseInputText = "bad" }
+
+        #expect(ruling(byPlace, embedding(["a", "b"])) == .refuse(.invalidInput(at: 1)))
+        #expect(ruling(byPlace, embedding(["a"])) == .serve)
+        #expect(ruling(byText, embedding(["a", "b", "a bad one"])) == .refuse(.invalidInput(at: 2)))
+        #expect(ruling(byText, embedding(["a", "b"])) == .serve)
+        #expect(Refusal.invalidInput(at: 2).param == "input[2]")
+    }
+
     @Test("no more at once than the limit, and again one when one has left")
     func concurrency() {
         var door = Door(Scene.settings { $0.concurrentMax = 2 })

@@ -42,6 +42,9 @@ struct StreamEntryTests {
                 ]),
             .chunks(first: 0, PublishedForm(.body, usageAsked: false), [Chunk(bytes: Array("{}".utf8))]),
             .end(count: 11, form, usage: Usage(promptTokenCount: 5, completionTokenCount: 6), isStored: true),
+            .end(
+                count: 1, PublishedForm(.body, usageAsked: false),
+                usage: Usage(promptTokenCount: 5, completionTokenCount: 0, isEstimated: true), isStored: true),
             .end(count: 0, PublishedForm(.body, usageAsked: false), usage: nil, isStored: false),
         ] + failures.flatMap { [.failed($0, isRetryable: true), .failed($0, isRetryable: false)] }
     }

@@ -20,6 +20,8 @@ struct StoredValueTests {
     func roundTrip() throws {
         for answer in [
             Sample.answer(createdAt: createdAt), Sample.answer(createdAt: createdAt, usage: nil),
+            Sample.answer(
+                createdAt: createdAt, usage: Usage(promptTokenCount: 2, completionTokenCount: 0, isEstimated: true)),
             Sample.answer(createdAt: WallTime(milliseconds: -1), size: 70_000),
             Answer(
                 recording: Recording(form: .body, usageAsked: false, chunks: []), model: "", createdAt: createdAt,

@@ -60,6 +60,18 @@ struct ConfigurationChecksTests {
                 "routes:\n  - name: a\n    upstreams:\n      - gone", 4, "routes[0].upstreams[0]",
                 "there is no upstream 'gone'; none is configured"
             ),
+            (
+                "routes:\n  - name: a\n    match: {path: /chat/completions}\n    batch: {}", 4, "routes[0].batch",
+                "is for /v1/embeddings, and the route takes /v1/chat/completions only"
+            ),
+            (
+                "routes:\n  - name: a\n    deadline: {first_token: 10ms}\n    batch: {window: 10ms}", 4,
+                "routes[0].batch.window", "is not shorter than deadline.first_token, which is 10ms"
+            ),
+            (
+                "routes:\n  - name: a\n    batch: {size_max: 1}", 3, "routes[0].batch.size_max",
+                "expected a whole number from 2 to 2048; found '1'"
+            ),
             ("passthrough:\n  - /v1/embeddings", 2, "passthrough[0]", "is answered from the cache"),
             ("passthrough: [/chat/completions]", 1, "passthrough[0]", "is answered from the cache"),
         ])

@@ -30,6 +30,7 @@ struct ConfigurationRenderingTests {
             routes:
               - name: "1"
                 match: {path: /embeddings, model: "*: [a]"}
+                batch: {window: 7ms}
                 upstreams: ["true"]
                 key: {ignore: ["a\\tb", user]}
               - {name: default, class: batch, queue_timeout: 61s, sampling: bypass, store_length: true, deadline: {total: 61s}}

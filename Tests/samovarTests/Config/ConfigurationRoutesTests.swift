@@ -45,6 +45,25 @@ struct ConfigurationRoutesTests {
         #expect(table.route(for: .embeddings, model: "x-1")?.name == "default")
     }
 
+    @Test("embeddings are asked for together only where a route says so, with what it leaves open filled in")
+    func batch() throws {
+        let table = try ConfigurationText(
+            """
+            routes:
+              - {name: a, match: {path: /embeddings, model: a}, batch: {}}
+              - {name: b, match: {path: /embeddings, model: b}, batch: {size_max: 8, window: 150ms, tokens_max: 1000}}
+              - {name: c, match: {path: /embeddings, model: c}, batch: null}
+              - {name: d, match: {model: d}, batch: {window: 1ms}}
+            """
+        ).read().routeTable
+        #expect(
+            table.routes.map(\.batch) == [
+                EmbeddingBatch.Limits(sizeMax: 32, window: .milliseconds(5), tokensMax: 75_000),
+                EmbeddingBatch.Limits(sizeMax: 8, window: .milliseconds(150), tokensMax: 1_000), nil,
+                EmbeddingBatch.Limits(window: .milliseconds(1)), nil,
+            ])
+    }
+
     @Test("where no key is configured, the caller's own goes upstream")
     func callersKey() throws {
         let table = try ConfigurationText("upstreams: [{name: a, url: http://a}]").read().routeTable

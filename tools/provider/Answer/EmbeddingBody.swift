@@ -3,14 +3,17 @@ import NIOCore
 
 /// Embeddings as one JSON document: numbers that are a function of each input's digest.
 enum EmbeddingBody {
-    static func make(_ ask: EmbeddingAsk) -> ByteBuffer {
+    /// - Parameter swapped: the first two come in each other's place.
+    static func make(_ ask: EmbeddingAsk, swapped: Bool = false) -> ByteBuffer {
+        var order = Array(ask.digests.indices)
+        if swapped, order.count > 1 { order.swapAt(0, 1) }
         var writer = JSONWriter(capacity: 256 + ask.digests.count * ask.dimensions * 16)
         writer.raw(#"{"object":"list","data":["#)
-        for (index, digest) in ask.digests.enumerated() {
-            writer.raw(index == 0 ? #"{"object":"embedding","index":"# : #",{"object":"embedding","index":"#)
+        for (place, index) in order.enumerated() {
+            writer.raw(place == 0 ? #"{"object":"embedding","index":"# : #",{"object":"embedding","index":"#)
             writer.number(index)
             writer.raw(#","embedding":"#)
-            write(vector(of: digest, dimensions: ask.dimensions), asBase64: ask.asBase64, into: &writer)
+            write(vector(of: ask.digests[index], dimensions: ask.dimensions), asBase64: ask.asBase64, into: &writer)
             writer.raw("}")
         }
         writer.raw(#"],"model":"#)

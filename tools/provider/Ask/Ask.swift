@@ -45,6 +45,8 @@ struct TextAsk: Equatable, Sendable {
 
 struct EmbeddingAsk: Equatable, Sendable {
     var model: String
+    /// As they came, in order.
+    var inputs: [String] = []
     var digests: [Digest]
     var promptTokenCount: Int
     var dimensions: Int

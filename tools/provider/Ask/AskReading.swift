@@ -67,7 +67,8 @@ extension TextAsk {
 
 extension EmbeddingAsk {
     fileprivate init(_ json: JSON, model: String) throws(Refusal) {
-        let transcripts = try json.strings("input").map { input in
+        inputs = try json.strings("input")
+        let transcripts = inputs.map { input in
             var transcript = Transcript()
             transcript.add(role: "input", text: input)
             return transcript

@@ -12,6 +12,11 @@ struct Refusal: Error, Equatable, Sendable {
         Refusal(status: 400, message: message, type: "invalid_request_error", param: param)
     }
 
+    /// One of several inputs, by its place.
+    static func invalidInput(at index: Int) -> Refusal {
+        invalid("Invalid 'input[\(index)]': the stand-in provider was told to refuse it.", param: "input[\(index)]")
+    }
+
     static let unauthorized = Refusal(
         status: 401, message: "Incorrect API key provided.", type: "invalid_request_error", code: "invalid_api_key")
 

@@ -89,6 +89,9 @@ struct Door: Sendable {
         if settings.refuseStreamOptions, asked?.hasStreamOptions == true {
             return .refuse(.invalid("Unrecognized request argument supplied: stream_options", param: "stream_options"))
         }
+        if case .embedding(let ask)? = asked, let index = refusedInput(of: ask) {
+            return .refuse(.invalidInput(at: index))
+        }
         if settings.concurrentMax > 0, ledger.concurrent >= settings.concurrentMax { return .refuse(.tooManyAtOnce) }
         switch bucket?.take(at: now) {
         case .denied(let retryAfter):
@@ -101,6 +104,12 @@ struct Door: Sendable {
             return .refuse(.ordered(status: settings.errorStatus, retryAfter: settings.retryAfter))
         }
         return .serve
+    }
+
+    /// The place of the first input that it was told to refuse.
+    private func refusedInput(of ask: EmbeddingAsk) -> Int? {
+        if let index = settings.refuseInput, index < ask.digests.count { return index }
+        return settings.refuseInputText.flatMap { text in ask.inputs.firstIndex { $0.contains(text) } }
     }
 
     private static func bucket(_ settings: Settings) -> Bucket? {

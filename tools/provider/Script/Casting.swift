@@ -24,7 +24,7 @@ struct Casting {
             return ask.stream ? .stream(stream(answer)) : .whole(whole(answer))
         case .embedding(let ask)?:
             if let body = substitute { return .whole(body) }
-            return .whole(plain(EmbeddingBody.make(ask)))
+            return .whole(plain(EmbeddingBody.make(ask, swapped: admission.settings.swapInputs)))
         }
     }
 

@@ -29,6 +29,10 @@ struct Flags: ParsableArguments {
     @Flag(name: .customLong("error-under-200"), help: "Answer 200 with an error for a body.") var errorUnder200 = false
     @Flag(help: "Refuse \"stream\": true with 400.") var refuseStream = false
     @Flag(help: "Refuse stream_options with 400.") var refuseStreamOptions = false
+    @Option(help: "Refuse embeddings with an input at this place, 0 for the first, by that place.") var refuseInput:
+        Int?
+    @Option(help: "Refuse embeddings with an input that holds this text, by its place.") var refuseInputText: String?
+    @Flag(help: "Answer embeddings of several inputs with the first two in each other's place.") var swapInputs = false
     @Option(help: "Content type of every 200 answer.") var contentType: String?
     @Option(help: "Body of every 200 answer, sent as it stands.") var bodyOverride: String?
     @Flag(help: "Answer 64 KiB of gzip that inflate to 10 MiB of zeros.") var gzipBomb = false
@@ -50,6 +54,8 @@ struct Flags: ParsableArguments {
             ("retry_after", Self.json(retryAfter)), ("cut_after_tokens", Self.json(cutAfterTokens)),
             ("error_after_tokens", Self.json(errorAfterTokens)), ("error_under_200", Self.json(errorUnder200)),
             ("refuse_stream", Self.json(refuseStream)), ("refuse_stream_options", Self.json(refuseStreamOptions)),
+            ("refuse_input", Self.json(refuseInput)), ("refuse_input_text", refuseInputText.map(JSON.string)),
+            ("swap_inputs", Self.json(swapInputs)),
             ("content_type", contentType.map(JSON.string)), ("body_override", bodyOverride.map(JSON.string)),
             ("gzip_bomb", Self.json(gzipBomb)), ("redirect_to", redirectTo.map(JSON.string)),
         ]

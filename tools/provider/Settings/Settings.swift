@@ -31,6 +31,9 @@ struct Settings: Equatable, Sendable {
     var errorUnder200 = false
     var refuseStream = false
     var refuseStreamOptions = false
+    var refuseInput: Int?
+    var refuseInputText: String?
+    var swapInputs = false
     var contentType: String?
     var bodyOverride: String?
     var gzipBomb = false
