@@ -4,7 +4,7 @@ import Testing
 extension SidecarSettings {
     /// Embeddings are asked for together, before an upstream that takes one call at once.
     mutating func batchesEmbeddings(_ batch: String = "{window: 10s}") {
-        upstreams[0]["connections_max"] = "1"
+        upstreams[0]["concurrency_max"] = "1"
         routes = [["name": "embeddings", "match": "{path: /v1/embeddings}", "batch": batch]]
     }
 }
@@ -137,7 +137,7 @@ extension RealProcesses {
 
         @Test("without the option each text is a call of its own")
         func off() throws {
-            let scene = try Scene { $0.upstreams[0]["connections_max"] = "1" }
+            let scene = try Scene { $0.upstreams[0]["concurrency_max"] = "1" }
 
             let replies = try crowd(scene, (0..<3).map { embed("text \($0)") })
 
