@@ -65,6 +65,7 @@ final class AnswerReader: HTTPClientResponseDelegate {
             }
             let form = try Self.form(of: head, asked: attempt.form)
             state.phase = form == .stream ? .stream : .body
+            if let rate = rate(head) { try receive(.rate(rate)) }
             try receive(.began(form))
         }
     }
@@ -193,6 +194,10 @@ final class AnswerReader: HTTPClientResponseDelegate {
                 status: status, contentType: head.headers.first(name: "content-type"), body: isPlain ? body : [],
                 retryAfter: head.headers.first(name: "retry-after").flatMap {
                     RetryAfter.duration($0, now: clock.wallNow)
-                }))
+                }, rate: rate(head)))
+    }
+
+    private func rate(_ head: HTTPResponseHead) -> RateFeedback? {
+        RateLimitHeaders.feedback(status: Int(head.status.code), now: clock.wallNow) { head.headers.first(name: $0) }
     }
 }

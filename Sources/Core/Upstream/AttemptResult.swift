@@ -47,7 +47,8 @@ public struct AttemptResult: Hashable, Sendable {
     public var isOfCredential: Bool
     /// How long the upstream wants to be left alone.
     public var retryAfter: Duration?
-    /// What it said about its limits.
+    /// What it said about its limits; a refusal wherever `overload` is `rate`, and nil where it is the credential's
+    /// affair: a used-up quota is no pace.
     public var rate: RateFeedback?
     /// From the beginning of the attempt to its first token; nil where none came.
     public var timeToFirstToken: Duration?
@@ -96,7 +97,11 @@ public struct AttemptResult: Hashable, Sendable {
         case .tooLarge, .limited, .lagged, .notCached, .deadline, .draining: self = .abandoned
         }
         self.timeToFirstToken = timeToFirstToken
-        self.rate = self.rate ?? rate
+        self.rate = isOfCredential ? nil : self.rate ?? rate
+        guard overload == .rate else { return }
+        var refusal = self.rate ?? RateFeedback()
+        refusal.isRefusal = true
+        self.rate = refusal
     }
 
     private init(_ refusal: Failure.Refusal) {

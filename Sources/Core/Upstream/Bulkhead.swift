@@ -28,10 +28,9 @@ public struct Bulkhead: Sendable {
 
     public func heldCount(_ model: String) -> Int { held[model, default: 0] }
 
-    /// At least one, and where there are two or more never all of them.
+    /// At least one; with a share below one never all of two or more.
     static func heldMax(_ share: Double, of limit: Int) -> Int {
         let bounded = share > 0 ? min(share, 1) : 0
-        let part = Int((Double(limit) * bounded).rounded(.down))
-        return max(1, bounded < 1 ? min(part, limit - 1) : part)
+        return max(1, Int((Double(limit) * bounded).rounded(.down)))
     }
 }

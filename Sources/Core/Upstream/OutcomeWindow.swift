@@ -39,7 +39,7 @@ struct OutcomeWindow: Hashable, Sendable {
         for age in 0..<Self.partCount {
             // What lies behind the latest part by more than the ring is long has been overwritten, or is too old.
             let number = current - age
-            guard number <= latest, latest - number < Self.partCount else { continue }
+            guard number <= latest else { continue }
             sum.add(parts[Self.place(number)])
         }
         return sum

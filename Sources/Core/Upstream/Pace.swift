@@ -89,10 +89,15 @@ public struct Pace: Sendable {
     }
 
     /// The upstream has begun to answer, or has refused; its headers said this.
-    public mutating func report(_ feedback: RateFeedback, for sending: Sending, at now: Instant) {
+    ///
+    /// - Parameter wasLetIn: whether that is an answer. A 503 is none, nor is it a refusal for the pace; only its
+    ///   headers count.
+    public mutating func report(
+        _ feedback: RateFeedback, for sending: Sending, wasLetIn: Bool = true, at now: Instant
+    ) {
         if feedback.isRefusal {
             if learned.refused(sending.sent, at: now) { requests?.fill(at: now) }
-        } else {
+        } else if wasLetIn {
             learned.accepted(sending.sent, at: now)
         }
         if let wait = feedback.retryAfter, wait > .zero {

@@ -30,7 +30,8 @@ struct AttemptResultTests {
     @Test("is a matter of pace for 429, unless the quota is used up: then of the credential, as with 402")
     func credentials() {
         let busy = AttemptResult(Self.refused(429, #"{"error":{"code":"rate_limit_exceeded"}}"#))
-        #expect(busy == AttemptResult(health: .neutral, overload: .rate, again: .anywhere))
+        let refusal = RateFeedback(isRefusal: true)
+        #expect(busy == AttemptResult(health: .neutral, overload: .rate, again: .anywhere, rate: refusal))
         let ofCredential = AttemptResult(health: .failure, again: .elsewhere, isOfCredential: true)
         #expect(AttemptResult(Self.refused(402)) == ofCredential)
         #expect(AttemptResult(Self.refused(429, #"{"error":{"code":"insufficient_quota"}}"#)) == ofCredential)
@@ -91,5 +92,11 @@ struct AttemptResultTests {
             status: 429, contentType: nil, body: [], retryAfter: .seconds(7), rate: rate)
         let result = AttemptResult(.refused(refusal))
         #expect(result.retryAfter == .seconds(7) && result.rate == rate)
+        // A used-up quota is no pace, and an error under status 200 may well be one.
+        let quota = Failure.Refusal(
+            status: 429, contentType: nil, body: Array("insufficient_quota".utf8), retryAfter: nil, rate: rate)
+        #expect(AttemptResult(.refused(quota)).rate == nil)
+        let erred = AttemptResult(.erred(body: Array("rate_limit".utf8)), rate: RateFeedback(retryAfter: .seconds(1)))
+        #expect(erred.rate == RateFeedback(isRefusal: true, retryAfter: .seconds(1)))
     }
 }

@@ -72,6 +72,15 @@ struct BalancerTests {
         }
         // The better of two distinct ones: the best wins all its pairs, the worst none.
         #expect(counts == (0..<count).map { 2 * (count - 1 - $0) })
+        // The other way round: the last one is the best, and is drawn in as many pairs.
+        let reversed = candidates.map { Candidate(name: $0.name, outstandingWork: 100 - $0.outstandingWork) }
+        var lastCount = 0
+        for pair in 0..<pairs {
+            var balancer = Balancer()
+            let index = balancer.choose(among: reversed, work: 1, jitter: (Double(pair) + 0.5) / Double(pairs))
+            if index == count - 1 { lastCount += 1 }
+        }
+        #expect(lastCount == 2 * (count - 1))
     }
 
     @Test("spreads a herd in proportion to weights, whatever the sizes of its requests", arguments: 0..<10)

@@ -82,6 +82,15 @@ struct BreakerWindowTests {
         }
     }
 
+    @Test("is neither closed nor kept open by what was asked before it opened")
+    func stragglers() {
+        for straggler in [Breaker.Outcome.succeeded, .slow, .failed] {
+            var breaker = fed([(.failed, 20)])
+            for _ in 0..<50 { breaker.report(straggler, wasProbe: false, at: at(1_000), jitter: 0) }
+            #expect(breaker.probesAt == at(1_190))
+        }
+    }
+
     @Test("never sleeps longer than its maximum, however often probes fail")
     func sleepMax() {
         var breaker = fed([(.failed, 20)])

@@ -107,6 +107,20 @@ struct PaceTests {
         #expect(atOnce(.init(requestsPerSecond: 7)) == 7)
     }
 
+    @Test("takes a refusal for the provider's word that its burst is gone")
+    func emptied() {
+        var pace = Pace(.init(requestsPerSecond: 10, burst: 500), at: at(0))
+        let sendings = (0..<100).map { pace.took(tokens: 1, at: at($0)) }
+        pace.report(RateFeedback(isRefusal: true), for: sendings[99], at: at(100))
+        // What was learned lets far more go than the ten that a second brings.
+        var count = 0
+        while pace.canSend(tokens: 1, at: at(1_100)) == .granted, count < 500 {
+            _ = pace.took(tokens: 1, at: at(1_100))
+            count += 1
+        }
+        #expect(count == 10)
+    }
+
     @Test("spends tokens a minute by estimate, and settles what was really used")
     func tokens() {
         var pace = Pace(.init(tokensPerMinute: 6_000), at: at(0))

@@ -67,6 +67,9 @@ struct TokenBucketTests {
             while bucket.take(at: now) == .granted { count += 1 }
             #expect(count <= 100)
         }
+        var steady = TokenBucket(rate: 10, burst: 10)
+        _ = steady.take(at: at(1_000))
+        #expect(steady.room(at: at(0)) == 9)
         var count = 0
         while bucket.take(at: .never) == .granted { count += 1 }
         #expect(count <= 100)
