@@ -13,7 +13,8 @@
 /// goes without an answer for `life` (12 intervals). A pod that is cut off from the store alone keeps its part for
 /// `keep`, and then has 1 / pods last seen: the sum is then 1 and the parts of those cut off, at most. Where the
 /// store is gone for all, the sum stays as it is: those who have more than 1 / pods lower to that after `keep`, the others
-/// raise to it 3 intervals later. Integer limits are at least 1 for each pod: of `concurrency_max` and `burst` there
+/// raise to it 3 intervals later. A store that forgets has every word again after an interval; only who comes in that time
+/// may be given what others use. Integer limits are at least 1 for each pod: of `concurrency_max` and `burst` there
 /// may be one more for each pod.
 ///
 /// A pod that begins has nothing for its first moments (`firstWait`), and the whole if nobody answers by then. All
