@@ -154,7 +154,9 @@ public struct FleetShare: Sendable {
         if let heardAt {
             // Who gets more waits until all who get less must have seen it too.
             let silence = heardAt.duration(to: now)
-            let (mayLose, mayGain) = (silence >= settings.keep, silence >= settings.keep + interval * Self.gainIntervals)
+            let (mayLose, mayGain) = (
+                silence >= settings.keep, silence >= settings.keep + interval * Self.gainIntervals
+            )
             let equal = 1 / Double(podCount)
             next = { mayGain || (mayLose && $0 > equal) ? equal : $0 }
         } else if podCount > 1 || startedAt.duration(to: now) >= Self.firstWait {

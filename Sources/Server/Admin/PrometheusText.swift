@@ -125,7 +125,8 @@ struct PrometheusText {
         gauges("samovar_upstream_ejected", "1 while it is left out because it fails more than the others.") {
             upstreams.map { (label($0.upstream), $0.isEjected ? 1 : 0) }
         }
-        gauges("samovar_fleet_part", "Part of the upstream's limits that is this pod's; absent where it is not shared.") {
+        gauges("samovar_fleet_part", "Part of the upstream's limits that is this pod's; absent where it is not shared.")
+        {
             upstreams.compactMap { upstream in upstream.fleetPart.map { (label(upstream.upstream), $0) } }
         }
         counter("samovar_retries_total", "Second attempts by outcome; denied: retry_ratio was used up.") {

@@ -84,7 +84,9 @@ struct FleetModel {
 
     mutating func run(for length: Duration) {
         let until = now.advanced(by: length)
-        while let index = events.indices.min(by: { (events[$0].at, events[$0].number) < (events[$1].at, events[$1].number) }),
+        while let index = events.indices.min(by: {
+            (events[$0].at, events[$0].number) < (events[$1].at, events[$1].number)
+        }),
             events[index].at <= until
         {
             let due = events.remove(at: index)

@@ -247,7 +247,9 @@ struct MaxMinSharesTests {
         #expect(MaxMinShares.divide([0, 0], capacity: nil).allSatisfy { abs($0 - 0.5) < 1e-9 })
     }
 
-    @Test("whatever is wanted, the sum is one, nobody is below the floor, and who wants no less has no less", arguments: 1...200)
+    @Test(
+        "whatever is wanted, the sum is one, nobody is below the floor, and who wants no less has no less",
+        arguments: 1...200)
     func properties(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let demands = (0..<Int.random(in: 1...40, using: &random)).map { _ -> Double in

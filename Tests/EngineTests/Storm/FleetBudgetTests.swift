@@ -54,7 +54,8 @@ extension [Storm.Got] {
 }
 
 /// So many a second for a pod, for prompts that no other pod has.
-private func load(_ perSecond: Double, pod: Int, from start: Duration = .zero, for length: Duration) -> [Storm.Arrival] {
+private func load(_ perSecond: Double, pod: Int, from start: Duration = .zero, for length: Duration) -> [Storm.Arrival]
+{
     Storm.steady(
         perSecond, from: start, for: length, firstPrompt: 1_000_000 * pod + Int(start.seconds) * 10_000)
 }
@@ -85,10 +86,14 @@ struct FleetBudgetTests {
 
     private static let even = (0..<3).map { load(40, pod: $0, for: .seconds(20)) }
 
-    @Test("three pods that each want nearly all are refused one call in a hundred at most, and all is used", arguments: [1, 2, 3])
+    @Test(
+        "three pods that each want nearly all are refused one call in a hundred at most, and all is used",
+        arguments: [1, 2, 3])
     func even(seed: UInt64) throws {
         let outcome = try Self.simulated(seed: seed, loads: Self.even)
-        print("three pods:", outcome.refusedShare, "of", outcome.calls, outcome.got.answered(from: .seconds(2), to: .seconds(20)))
+        print(
+            "three pods:", outcome.refusedShare, "of", outcome.calls,
+            outcome.got.answered(from: .seconds(2), to: .seconds(20)))
         #expect(outcome.refusedShare <= 0.01, "\(outcome.refusedShare) of \(outcome.calls)")
         #expect(outcome.got.answered(from: .seconds(2), to: .seconds(20)) >= 48)
         #expect(outcome.left == 0)
@@ -101,7 +106,8 @@ struct FleetBudgetTests {
         #expect(outcome.parts == [-1, -1, -1])
     }
 
-    @Test("the only pod with load has all, and the next one within a second of the load's moving", arguments: [1, 2, 3])
+    @Test(
+        "the only pod with load has all, and the next one within a second of the load's moving", arguments: [1, 2, 3])
     func moves(seed: UInt64) throws {
         let outcome = try Self.simulated(
             seed: seed,
