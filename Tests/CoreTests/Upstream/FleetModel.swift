@@ -54,10 +54,6 @@ struct FleetModel {
     var all: [PodID] { pods.keys.sorted { $0.number < $1.number } }
     func part(of pod: PodID) -> FleetPart? { pods[pod]?.parts[Self.upstream] }
     var sum: Double { pods.values.reduce(0) { $0 + ($1.parts[Self.upstream]?.part ?? 0) } }
-    func number(from low: Int, to high: Int) -> Int {
-        var copy = random
-        return Int.random(in: low...high, using: &copy)
-    }
 
     // MARK: What happens
 
