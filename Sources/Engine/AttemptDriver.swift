@@ -76,8 +76,11 @@ final class AttemptLog: Sendable {
         }
     }
 
-    func add(_ chunk: Chunk, _ facts: ChunkFacts, at now: Instant) {
+    /// Returns how long the first token took, with the first token.
+    @discardableResult
+    func add(_ chunk: Chunk, _ facts: ChunkFacts, at now: Instant) -> Duration? {
         state.withLock { state in
+            let isFirst = facts.hasToken && state.firstTokenAt == nil
             state.hasChunks = true
             if facts.hasToken {
                 state.deadlines.sawToken(at: now)
@@ -87,6 +90,7 @@ final class AttemptLog: Sendable {
             state.recorder?.append(chunk)
             state.model = facts.model ?? state.model
             state.usage = facts.usage ?? state.usage
+            return isFirst ? startedAt.duration(to: now) : nil
         }
     }
 
@@ -144,8 +148,16 @@ struct AttemptDriver: Sendable {
     /// Is told of each chunk, after the flight.
     typealias Observer = @Sendable (Chunk, AttemptLog) -> Void
 
+    /// What an attempt shows of its upstream while it runs.
+    enum Sign: Sendable {
+        /// It answers, and said this about its limits.
+        case began(RateFeedback?)
+        case firstToken(after: Duration)
+    }
+
     func run(
-        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, observer: Observer? = nil
+        _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, observer: Observer? = nil,
+        signs: @escaping @Sendable (Sign) -> Void = { _ in }
     ) async -> (AttemptLog.Outcome, AttemptShowing) {
         let log = AttemptLog(attempt, startedAt: clock.now)
         let caller = log.caller
@@ -153,7 +165,7 @@ struct AttemptDriver: Sendable {
         watch.begin(log)
         defer { watch.end(log) }
         let outcome = await withTaskCancellationHandler {
-            await call(attempt, at: member, for: flight, log, observer)
+            await call(attempt, at: member, for: flight, log, observer, signs)
         } onCancel: {
             caller.hangUp(.draining)
         }
@@ -163,16 +175,18 @@ struct AttemptDriver: Sendable {
 
     private func call(
         _ attempt: Attempt, at member: UpstreamPool.Member, for flight: SharedFlight, _ log: AttemptLog,
-        _ observer: Observer?
+        _ observer: Observer?, _ signs: @escaping @Sendable (Sign) -> Void
     ) async -> AttemptLog.Outcome {
         do throws(Failure) {
             try await member.upstream.attempt(attempt, for: log.caller) { event throws(Failure) in
                 // What still comes after it was given up is for nobody.
                 if let reason = log.caller.gone { throw reason }
                 switch event {
-                case .began(let form): flight.began(form, usageAsked: log.began(form))
+                case .began(let form):
+                    flight.began(form, usageAsked: log.began(form))
+                    signs(.began(log.showing.rate))
                 case .chunk(let chunk, let facts):
-                    log.add(chunk, facts, at: clock.now)
+                    if let time = log.add(chunk, facts, at: clock.now) { signs(.firstToken(after: time)) }
                     guard flight.append(chunk) else { throw .tooLarge(limit: "answer_size_max") }
                     observer?(chunk, log)
                 case .rate(let feedback): log.heard(feedback)

@@ -100,7 +100,8 @@ final class Dispatch: Sendable {
                 return flight.isGivenUp ? .outcome(.abandoned) : .heldBack
             }
             let attempt = upstreams.attempt(flight.request, at: member, limits: limits)
-            let (outcome, showing) = await attempts.run(attempt, at: member, for: flight, observer: watcher.received)
+            let (outcome, showing) = await attempts.run(
+                attempt, at: member, for: flight, observer: watcher.received, signs: { self.noted($0, of: permit) })
             if permit.isRetry { metrics.retries[RetryOutcome(outcome)].add(1) }
             if case .failed(.refused(let refusal)) = outcome, upstreams.learns(from: refusal, of: attempt, at: member) {
                 end(permit, showing.result(outcome, slowAfter: nil), &retry, showing)
@@ -184,6 +185,16 @@ final class Dispatch: Sendable {
         }
         perform(told)
         return (ticket, turn)
+    }
+
+    /// An attempt shows something of its upstream before its end.
+    private func noted(_ sign: AttemptDriver.Sign, of permit: Permit) {
+        event { machine, now, jitter in
+            switch sign {
+            case .began(let feedback): machine.began(permit, feedback, at: now, jitter: jitter)
+            case .firstToken(let time): machine.showedToken(permit, after: time, at: now, jitter: jitter)
+            }
+        }
     }
 
     private func joined(_ ticket: Dispatcher.Ticket, _ request: Request, _ count: Int, _ watcher: Watcher) {

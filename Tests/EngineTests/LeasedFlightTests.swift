@@ -133,6 +133,55 @@ struct LeasedFlightTests {
         #expect(lost <= 1)
     }
 
+    @Test("a pod that waits for its turn upstream goes on leading: nobody takes the call from it")
+    func waitsForItsTurn() throws {
+        let (got, calls, stolen) = try simulate(seed: 6) { _, clock in
+            // One request in eight seconds.
+            let limits = UpstreamLimits(name: "sim", requestsPerSecond: 0.125, burst: 1)
+            let pods = Pods(clock, count: 2, limits: { _ in limits }) {
+                SimUpstream.answer("\($0)/\($1)", after: .milliseconds(300))
+            }
+            return try await pods.running {
+                let (first, second) = (pods.scenes[0], pods.scenes[1])
+                _ = await first.ask(first.request("other"))
+                async let leader = first.ask(first.request())
+                try? await clock.sleep(until: clock.now.advanced(by: .milliseconds(100)))
+                async let follower = second.ask(second.request())
+                let got = await [leader, follower]
+                return (got, pods.calls, second.metrics.leases[.steals].current)
+            }
+        }
+        #expect(got == [.answered("0/2", .miss), .answered("0/2", .coalesced)])
+        #expect(calls == 2)
+        #expect(stolen == 0)
+    }
+
+    @Test("a pod without room upstream leaves the call to one that has some")
+    func refusedHere() throws {
+        let got = try simulate(seed: 7) { _, clock in
+            let pods = Pods(
+                clock, count: 2,
+                limits: { pod in
+                    pod == 0
+                        ? UpstreamLimits(name: "sim", requestsPerSecond: 0.01, burst: 1, queueMax: 0)
+                        : UpstreamLimits(name: "sim")
+                }, script: { SimUpstream.answer("\($0)/\($1)", after: .milliseconds(300)) })
+            return try await pods.running {
+                let (first, second) = (pods.scenes[0], pods.scenes[1])
+                _ = await first.ask(first.request("other"))
+                async let refused = first.ask(first.request())
+                async let answered = second.ask(second.request())
+                return await [refused, answered]
+            }
+        }
+        guard case .failed(.limited("queue_max", _)) = got[0] else {
+            // The other pod led: then this one has followed.
+            #expect(got == [.answered("1/1", .coalesced), .answered("1/1", .miss)])
+            return
+        }
+        #expect(got[1] == .answered("1/1", .miss))
+    }
+
     @Test("an answer that was invalidated while it was made is for those who waited, and for nobody after")
     func invalidated() throws {
         let (got, calls) = try simulate(seed: 4) { _, clock in

@@ -8,6 +8,26 @@ extension Dispatcher {
         case again(Asking.Again)
     }
 
+    /// The upstream has begun to answer, and said this about its limits: long before a long answer's end.
+    public mutating func began(_ permit: Permit, _ feedback: RateFeedback?, at now: Instant, jitter: Double) -> Moves {
+        if settings.enabled, let attempt = underWay[permit.number], !attempt.hasBegun {
+            underWay[permit.number]?.hasBegun = true
+            gates[attempt.gate].began(feedback ?? RateFeedback(), of: attempt, at: now)
+        }
+        return look(at: now, jitter: jitter)
+    }
+
+    /// The first token has come, so long after the attempt began.
+    public mutating func showedToken(
+        _ permit: Permit, after time: Duration, at now: Instant, jitter: Double
+    ) -> Moves {
+        if settings.enabled, let attempt = underWay[permit.number], !attempt.hasShownToken {
+            underWay[permit.number]?.hasShownToken = true
+            gates[attempt.gate].showedToken(after: time, of: attempt, at: now)
+        }
+        return look(at: now, jitter: jitter)
+    }
+
     /// The attempt has ended; its permit is given back. A permit that was given back already changes nothing.
     ///
     /// - Parameters:
@@ -47,7 +67,7 @@ extension Dispatcher {
         let wasClosed = gates[gate].breaker.state(at: now) == .closed
         gates[gate].learn(result, of: attempt, at: now, jitter: jitter)
         let state = gates[gate].breaker.state(at: now)
-        if !wasClosed, state == .closed { gates[gate].slowStart.cameBack(at: now) }
+        if !wasClosed, state == .closed { gates[gate].cameBack(at: now) }
         if !result.isOfCredential, result.health != .neutral,
             let until = ejection.report(gates[gate].limits.name, failed: result.health == .failure, at: now)
         {

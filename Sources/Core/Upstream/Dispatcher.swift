@@ -52,6 +52,9 @@ public struct Dispatcher: Sendable {
         var sending: Pace.Sending?
         /// How many were under way there, this one included.
         var inflight = 0
+        /// What its beginning has shown was taken in already.
+        var hasBegun = false
+        var hasShownToken = false
         var isProbe = false
         var isCredentialProbe = false
     }

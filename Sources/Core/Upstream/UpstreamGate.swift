@@ -120,6 +120,16 @@ struct UpstreamGate: Sendable {
         attempt.isCredentialProbe = credentials[attempt.credential]?.ask(at: now) == .probe
     }
 
+    /// It is answered, and this was said with it.
+    mutating func began(_ feedback: RateFeedback, of attempt: Dispatcher.UnderWay, at now: Instant) {
+        if let sending = attempt.sending { pace.report(feedback, for: sending, at: now) }
+    }
+
+    /// Its first token has come.
+    mutating func showedToken(after time: Duration, of attempt: Dispatcher.UnderWay, at now: Instant) {
+        concurrency.sample(.answered(time), sentAt: attempt.startedAt, inflight: attempt.inflight, at: now)
+    }
+
     /// It has ended.
     mutating func gaveBack(_ attempt: Dispatcher.UnderWay, at now: Instant) {
         permitCount -= 1
@@ -134,6 +144,15 @@ struct UpstreamGate: Sendable {
         }
         meanHold = moved(meanHold, length)
         if let firstToken { meanFirstToken = moved(meanFirstToken, firstToken) }
+    }
+
+    /// It is asked by all again. How many it took at once in its trouble, and how quickly, says nothing about now: begun
+    /// anew with what an upstream is begun with, or those who wait would wait for a limit of one to grow back.
+    mutating func cameBack(at now: Instant) {
+        slowStart.cameBack(at: now)
+        concurrency = ConcurrencyLimit(limits.concurrency)
+        meanHold = nil
+        meanFirstToken = nil
     }
 
     // MARK: What was learned
@@ -152,16 +171,19 @@ struct UpstreamGate: Sendable {
             result.isOfCredential ? .abandoned : outcome, wasProbe: attempt.isProbe, at: now, jitter: jitter)
         learnOfCredential(result, outcome, of: attempt, at: now, jitter: jitter)
         if let sending = attempt.sending {
-            var feedback = result.rate ?? RateFeedback()
-            feedback.isRefusal = feedback.isRefusal || result.overload == .rate
-            feedback.retryAfter = feedback.retryAfter ?? (result.overload == nil ? nil : result.retryAfter)
-            if result != .abandoned { pace.report(feedback, for: sending, at: now) }
+            if !attempt.hasBegun, result != .abandoned {
+                var feedback = result.rate ?? RateFeedback()
+                if result.overload != nil { feedback.retryAfter = feedback.retryAfter ?? result.retryAfter }
+                let wasLetIn = result.health == .success || result.health == .slow
+                pace.report(feedback, for: sending, wasLetIn: wasLetIn, at: now)
+            }
             if let tokens = result.tokenCount { pace.settle(sending, tokens: Double(tokens), at: now) }
         }
         let sample: ConcurrencyLimit.Outcome? =
             switch result.overload {
             case .rate: .refused
             case .capacity: .overloaded
+            case nil where attempt.hasShownToken: nil
             case nil: result.timeToFirstToken.map { .answered($0) }
             }
         if let sample {

@@ -43,7 +43,6 @@ struct SidecarClient: Sendable {
         var request = HTTPClientRequest(url: base + path)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
-        if let urgency { request.headers.add(name: "samovar-class", value: urgency.rawValue) }
         if let authorization { request.headers.add(name: "authorization", value: authorization.revealed) }
         request.body = .bytes(ByteBuffer(bytes: body))
         let response = try await send(request)
@@ -57,6 +56,7 @@ struct SidecarClient: Sendable {
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
         request.headers.add(name: "x-samovar-show", value: "tenant")
+        if let urgency { request.headers.add(name: "samovar-class", value: urgency.rawValue) }
         if let authorization { request.headers.add(name: "authorization", value: authorization.revealed) }
         request.body = .bytes(ByteBuffer(bytes: body))
         return try await send(request)

@@ -283,10 +283,10 @@ extension Configuration {
         let (new, connectionsMax) = (cache, old.limits.connectionsMax)
         listen = old.listen
         redis = old.redis
-        let limits = upstreams
+        let newUpstreams = upstreams
         upstreams = old.upstreams
         for index in upstreams.indices {
-            if let new = limits.first(where: { $0.name == upstreams[index].name }) {
+            if let new = newUpstreams.first(where: { $0.name == upstreams[index].name }) {
                 upstreams[index].takeLimits(of: new)
             }
         }

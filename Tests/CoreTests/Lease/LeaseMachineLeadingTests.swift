@@ -56,6 +56,69 @@ struct LeaseMachineLeadingTests {
         #expect(ofUnknown == ["withdraw", "call alone: unavailable"])
     }
 
+    @Test("keeps the lease while the call waits for its turn, and calls when that comes")
+    func waiting() {
+        var machine = LeaseMachine()
+        _ = machine.begin(at: Scene.at(0))
+        _ = machine.replied(.leads(Scene.sight(1), nil), at: Scene.at(1))
+        machine.waits(until: Scene.at(10_000), at: Scene.at(2))
+
+        var words: [[String]] = []
+        for second in 1...6 {
+            words.append(machine.tick(at: Scene.at(second * 1_000)).words)
+            _ = machine.renewed(.renewed(isFollowed: true), at: Scene.at(second * 1_000 + 5))
+        }
+        let call = machine.calls(progressUntil: Scene.at(15_000), at: Scene.at(6_500)).words
+
+        #expect(words == Array(repeating: ["renew"], count: 6))
+        #expect(call == ["go"])
+    }
+
+    @Test("does not keep the lease for a call that waits beyond its time")
+    func waitingInVain() {
+        var machine = LeaseMachine()
+        _ = machine.begin(at: Scene.at(0))
+        _ = machine.replied(.leads(Scene.sight(1), nil), at: Scene.at(1))
+        machine.waits(until: Scene.at(1_500), at: Scene.at(2))
+
+        let first = machine.tick(at: Scene.at(1_000)).words
+        _ = machine.renewed(.renewed(isFollowed: false), at: Scene.at(1_005))
+        let second = machine.tick(at: Scene.at(2_000)).words
+
+        #expect(first == ["renew"])
+        #expect(second == [])
+    }
+
+    @Test("asks before the call whether the lease is still its own that was lost while the call waited")
+    func lostWhileWaiting() {
+        var machine = LeaseMachine()
+        _ = machine.begin(at: Scene.at(0))
+        _ = machine.replied(.leads(Scene.sight(1), nil), at: Scene.at(1))
+        machine.waits(until: Scene.at(10_000), at: Scene.at(2))
+        _ = machine.tick(at: Scene.at(1_000))
+        _ = machine.renewed(.lost, at: Scene.at(1_005))
+
+        let call = machine.calls(progressUntil: Scene.at(9_000), at: Scene.at(1_010)).words
+        let then = machine.renewed(.lost, at: Scene.at(1_020)).words
+
+        #expect(call == ["renew"])
+        #expect(then == ["withdraw", "acquire"])
+    }
+
+    @Test("whoever is not let through to the upstream lets another pod try")
+    func notLetThrough() {
+        var machine = LeaseMachine()
+        _ = machine.begin(at: Scene.at(0))
+        _ = machine.replied(.leads(Scene.sight(1), nil), at: Scene.at(1))
+        machine.waits(until: Scene.at(10_000), at: Scene.at(2))
+
+        let refused = Failure.limited(limit: "queue_timeout", retryAfter: .seconds(3))
+        let words = machine.ended(.failed(refused), at: Scene.at(3_000)).words
+
+        #expect(words == ["abort, limited queue_timeout, try again", "withdraw"])
+        #expect(machine.isOver)
+    }
+
     // MARK: While the upstream answers
 
     @Test("renews at each third of the lease, counted from the question")

@@ -11,13 +11,16 @@ struct Pods {
     init(
         _ clock: ManualClock, count: Int, route: Route = Route(upstreams: ["sim"]),
         settings: Pipeline.Settings = Scene.settings,
+        limits: (_ pod: Int) -> UpstreamLimits = { _ in UpstreamLimits(name: "sim") },
         script: @escaping @Sendable (_ pod: Int, _ number: Int) -> [SimUpstream.Act]
     ) {
         let fleet = SimFleet(clock: clock)
         self.fleet = fleet
         stores = (0..<count).map { fleet.pod(UInt64($0)) }
         scenes = stores.enumerated().map { pod, store in
-            Scene(clock, route: route, settings: settings, fleet: store) { number, _ in script(pod, number) }
+            Scene(clock, route: route, settings: settings, fleet: store, limits: limits(pod)) { number, _ in
+                script(pod, number)
+            }
         }
     }
 

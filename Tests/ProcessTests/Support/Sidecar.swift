@@ -8,6 +8,8 @@ struct SidecarSettings {
     var upstreams: [[String: String]] = []
     var routes: [[String: String]] = []
     var passthrough: [String] = []
+    /// Tests that count calls have foreseen each of them.
+    var admission = ["retry_ratio": "0"]
     var limits: [String: String] = [:]
     var drain = ["accept_for": "0s", "grace": "5s"]
     var log = ["level": "info"]
@@ -32,7 +34,8 @@ struct SidecarSettings {
     var yaml: String {
         var lines: [String] = []
         let sections = [
-            ("listen", listen), ("redis", redis), ("cache", cache), ("limits", limits), ("drain", drain), ("log", log),
+            ("listen", listen), ("redis", redis), ("cache", cache), ("admission", admission), ("limits", limits),
+            ("drain", drain), ("log", log),
         ]
         for (name, keys) in sections where !keys.isEmpty {
             lines.append("\(name):")

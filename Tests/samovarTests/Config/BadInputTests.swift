@@ -67,6 +67,27 @@ struct BadInputTests {
     ]
 
     static let wrongValues: [BadInput] = [
+        .init(
+            "upstreams: [{name: a, url: \"https://a\", requests_per_second: 0}]", "upstreams[0].requests_per_second",
+            "a number from 0.001 to 1000000, with at most 3 decimals; found '0'"),
+        .init(
+            "upstreams: [{name: a, url: \"https://a\", queue_max: -1}]", "upstreams[0].queue_max",
+            "a whole number from 0 to 100000"),
+        .init(
+            "upstreams: [{name: a, url: \"https://a\", burst: 5}]", "upstreams[0].burst",
+            "needs requests_per_second beside it"),
+        .init(
+            "upstreams: [{name: a, url: \"https://a\", tier: cloud}]", "upstreams[0].tier", "local, regional, burst"),
+        .init(
+            "upstreams: [{name: a, url: \"https://a\", breaker: {error_ratio: 1.5}}]",
+            "upstreams[0].breaker.error_ratio", "a number from 0.01 to 1"),
+        .init(
+            "upstreams: [{name: a, url: \"https://a\", breaker: {sleep: 9s}}]", "upstreams[0].breaker.sleep",
+            "is longer than sleep_max, which is 5s"),
+        .init("admission: {model_share: 0}", "admission.model_share", "a number from 0.01 to 1"),
+        .init("admission: {retry_ratio: 0.1234}", "admission.retry_ratio", "with at most 3 decimals"),
+        .init("routes: [{name: a, class: prewarm}]", "routes[0].class", "interactive, batch"),
+        .init("routes: [{name: a, queue_timeout: 10}]", "routes[0].queue_timeout", "with its unit"),
         .init("cache: {ttl: 60}", "cache.ttl", "with its unit (ms, s, m, h) from 0 to 8760h; found '60'"),
         .init("cache: {ttl: 1.5h}", "cache.ttl", "found '1.5h'"),
         .init("cache: {ttl: 1h30m}", "cache.ttl", "found '1h30m'"),

@@ -16,13 +16,23 @@ struct ConfigurationRenderingTests {
             cache: {l1_size_max: 1025KiB, ttl: 61s, stale_ttl: 0}
             upstreams:
               - {name: "null", url: "https://a/v1", weight: 1000, upstream_form: stream, usage_chunk: leave}
-              - {name: "true", url: "https://b"}
+              - name: "true"
+                url: "https://b"
+                tier: burst
+                requests_per_second: 0.125
+                burst: 3
+                tokens_per_minute: 90000
+                concurrency_max: 64
+                queue_max: 0
+                slow_start: 0
+                breaker: {window: 5s, volume_min: 1, error_ratio: 0.25, slow_ratio: 1, slow_after: 2s, sleep: 500ms}
+            admission: {enabled: false, tenant: {requests_per_second: 2.5, burst: 10}, model_share: 0.5, retry_ratio: 0}
             routes:
               - name: "1"
                 match: {path: /embeddings, model: "*: [a]"}
                 upstreams: ["true"]
                 key: {ignore: ["a\\tb", user]}
-              - {name: default, sampling: bypass, store_length: true, deadline: {total: 61s}}
+              - {name: default, class: batch, queue_timeout: 61s, sampling: bypass, store_length: true, deadline: {total: 61s}}
             passthrough: [/v1/moderations, "/x%2Fy,z"]
             models: {"a: b": {output_per_million_usd: 0.000001}, c: {input_per_million_usd: 1.5}}
             log: {level: trace}
