@@ -24,6 +24,8 @@ extension RealProcesses {
                             ]
                         ]
                         $0.routes = [["name": "r", "queue_timeout": "60s"]]
+                        // What is refused all the same is nobody's failure, and counted.
+                        $0.admission = [:]
                     }
                 }
             }

@@ -91,9 +91,6 @@ struct FleetBudgetTests {
         arguments: [1, 2, 3])
     func even(seed: UInt64) throws {
         let outcome = try Self.simulated(seed: seed, loads: Self.even)
-        print(
-            "three pods:", outcome.refusedShare, "of", outcome.calls,
-            outcome.got.answered(from: .seconds(2), to: .seconds(20)))
         #expect(outcome.refusedShare <= 0.01, "\(outcome.refusedShare) of \(outcome.calls)")
         #expect(outcome.got.answered(from: .seconds(2), to: .seconds(20)) >= 48)
         #expect(outcome.left == 0)

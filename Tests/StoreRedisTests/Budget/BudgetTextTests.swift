@@ -29,7 +29,7 @@ struct BudgetTextTests {
                 .init(name: "two", demand: -1, claim: 5, openFor: .seconds(1_000_000)),
             ])
         let read = try #require(BudgetText.parse(BudgetText.write(strange)))
-        #expect(read.number == .max / 2)
+        #expect(read.number == strange.number)
         #expect(read.upstreams[0].claim >= 1.0 / 3 && read.upstreams[0].claim < 0.333_333_335)
         #expect(read.upstreams[0].demand == 1e12 && read.upstreams[0].openFor == .zero)
         #expect(read.upstreams[0].learnedRate == 0)
