@@ -6,6 +6,7 @@ extension Pipeline {
     public func run() async {
         await withTaskGroup(of: Void.self) { around in
             around.addTask { await self.coherence.run() }
+            around.addTask { await self.fleet.run() }
             await self.flyAll()
             around.cancelAll()
         }

@@ -21,6 +21,8 @@ public final class Pipeline: Sendable {
         /// What L1 serves while it does not hear of changes in L2. Of what it was made with; not to be changed later.
         public var onTrackingLoss: Tracking.OnLoss
         public var admission: AdmissionSettings
+        /// How upstreams' limits are shared with other pods; nil: they are this process's alone.
+        public var fleet: FleetShare.Settings?
         /// Other limits of upstreams that there are; those not named keep theirs.
         public var upstreams: [UpstreamLimits]
 
@@ -28,7 +30,7 @@ public final class Pipeline: Sendable {
             flightsMax: Int = 4_096, flightLimits: FlightLimits = FlightLimits(), markTTL: Duration = .seconds(10),
             prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
             onTrackingLoss: Tracking.OnLoss = .serve, admission: AdmissionSettings = AdmissionSettings(),
-            upstreams: [UpstreamLimits] = []
+            fleet: FleetShare.Settings? = nil, upstreams: [UpstreamLimits] = []
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
@@ -37,6 +39,7 @@ public final class Pipeline: Sendable {
             self.lease = lease
             self.onTrackingLoss = onTrackingLoss
             self.admission = admission
+            self.fleet = fleet
             self.upstreams = upstreams
         }
     }
@@ -51,6 +54,8 @@ public final class Pipeline: Sendable {
     let flights: Flights
     /// L1 and flights in step with L2.
     let coherence: Coherence
+    /// This pod's part of what upstreams take.
+    let fleet: FleetBudget
     let clock: any MonotonicClock
     let settings: Lock<Settings>
     let lanes: [any TaskExecutor]
@@ -94,6 +99,7 @@ public final class Pipeline: Sendable {
             Dispatcher(upstreams.limits, settings: settings.admission, order: order, at: clock.now), upstreams,
             attempts: AttemptDriver(clock: clock, metrics: metrics, watch: DeadlineWatch(clock: clock)), clock: clock,
             metrics: metrics)
+        fleet = FleetBudget(dispatch, store as? any FleetStore, settings: settings.fleet, clock: clock)
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -107,10 +113,14 @@ public final class Pipeline: Sendable {
         settings.withLock { $0 = new }
         flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
         dispatch.reconfigure(new.upstreams, new.admission)
+        fleet.reconfigure(new.fleet)
     }
 
     /// Who waits before each upstream, and what it is let do.
     public var upstreamStatus: [Dispatcher.Status] { dispatch.status }
+
+    /// How many pods share the upstreams' limits, this one included; nil: they are not shared.
+    public var fleetPodCount: Int? { fleet.podCount }
 
     public var flightCount: Int { flights.count }
     /// Whether changes in L2 are heard of; nil: there is no L2 that tells.

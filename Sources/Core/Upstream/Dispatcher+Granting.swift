@@ -30,6 +30,7 @@ extension Dispatcher {
     private mutating func wait(
         _ ticket: Ticket, _ one: Waiting, before open: [Int], _ moves: inout Moves, at now: Instant, jitter: Double
     ) {
+        for gate in open { gates[gate].fleet.askedCount += 1 }
         let starts = open.map { gates[$0].startEstimate(one.asking.tenant, one.asking.requestClass, at: now) }
         let lastStart = lastStart(of: one, at: now)
         if let start = starts.min(), start > lastStart {
@@ -147,7 +148,7 @@ extension Dispatcher {
         let chosen = balancer.choose(among: candidates, work: Double(one.tokens.expected), jitter: jitter) ?? 0
         let gate = ready[chosen]
         gates[gate].queue.goes(ticket)
-        forget(ticket)
+        if forget(ticket) == nil { gates[gate].fleet.askedCount += 1 }
         var attempt = UnderWay(
             gate: gate, model: one.asking.model, tenant: one.asking.tenant, credential: one.credential,
             work: one.tokens.expected, tokens: one.tokens.reserved, startedAt: now,
