@@ -79,6 +79,13 @@ final class Dispatch: Sendable {
 
     private func roomMayHaveCome() { state.withLock { $0.whenRoomMayCome }?() }
 
+    // MARK: The fleet
+
+    func wishes() -> [FleetWish] { state.withLock { $0.machine.wishes(at: clock.now) } }
+    func awaitShares() { state.withLock { $0.machine.awaitShares() } }
+    func share(_ parts: [FleetPart]) { event { $0.share(parts, at: $1, jitter: $2) } }
+    func unshare() { event { $0.unshare(at: $1, jitter: $2) } }
+
     // MARK: One flight
 
     /// Brings a flight to its end: waits for its turn, asks, and asks once more where that may help.

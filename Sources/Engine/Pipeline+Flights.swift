@@ -11,6 +11,7 @@ extension Pipeline {
                     await self.dispatch.fly(flight, limits: self.answerLimits, watcher: watcher)
                 }
             }
+            around.addTask { await self.fleet.run() }
             await self.flyAll()
             around.cancelAll()
         }

@@ -23,6 +23,8 @@ public final class Pipeline: Sendable {
         /// What L1 serves while it does not hear of changes in L2. Of what it was made with; not to be changed later.
         public var onTrackingLoss: Tracking.OnLoss
         public var admission: AdmissionSettings
+        /// How upstreams' limits are shared with other pods; nil: they are this process's alone.
+        public var fleet: FleetShare.Settings?
         /// Other limits of upstreams that there are; those not named keep theirs.
         public var upstreams: [UpstreamLimits]
 
@@ -31,7 +33,7 @@ public final class Pipeline: Sendable {
             markTTL: Duration = .seconds(10),
             prices: PriceTable = PriceTable(), lease: LeaseSettings? = LeaseSettings(),
             onTrackingLoss: Tracking.OnLoss = .serve, admission: AdmissionSettings = AdmissionSettings(),
-            upstreams: [UpstreamLimits] = []
+            fleet: FleetShare.Settings? = nil, upstreams: [UpstreamLimits] = []
         ) {
             self.flightsMax = flightsMax
             self.flightLimits = flightLimits
@@ -41,6 +43,7 @@ public final class Pipeline: Sendable {
             self.lease = lease
             self.onTrackingLoss = onTrackingLoss
             self.admission = admission
+            self.fleet = fleet
             self.upstreams = upstreams
         }
     }
@@ -57,6 +60,8 @@ public final class Pipeline: Sendable {
     let flights: Flights
     /// L1 and flights in step with L2.
     let coherence: Coherence
+    /// This pod's part of what upstreams take.
+    let fleet: FleetBudget
     let clock: any MonotonicClock
     let settings: Lock<Settings>
     let lanes: [any TaskExecutor]
@@ -108,6 +113,7 @@ public final class Pipeline: Sendable {
         batches?.configure(bodySizeMax: settings.bodySizeMax, limits: settings.flightLimits)
         dispatch.whenRoomMayCome { [weak batches] in batches?.roomCame() }
         self.embeddings = batches
+        fleet = FleetBudget(dispatch, store as? any FleetStore, settings: settings.fleet, clock: clock)
         self.settings = Lock(settings)
         flights = Flights(clock: clock, laneCount: max(1, lanes.count))
         flights.configure(flightsMax: settings.flightsMax, limits: settings.flightLimits.limits)
@@ -122,10 +128,14 @@ public final class Pipeline: Sendable {
         embeddings?.configure(bodySizeMax: new.bodySizeMax, limits: new.flightLimits)
         flights.configure(flightsMax: new.flightsMax, limits: new.flightLimits.limits)
         dispatch.reconfigure(new.upstreams, new.admission)
+        fleet.reconfigure(new.fleet)
     }
 
     /// Who waits before each upstream, and what it is let do.
     public var upstreamStatus: [Dispatcher.Status] { dispatch.status }
+
+    /// How many pods share the upstreams' limits, this one included; nil: they are not shared.
+    public var fleetPodCount: Int? { fleet.podCount }
 
     public var flightCount: Int { flights.count }
     /// Whether changes in L2 are heard of; nil: there is no L2 that tells.

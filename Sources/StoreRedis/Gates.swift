@@ -11,6 +11,8 @@ struct Gates: Sendable {
     let writes: Gate
     /// In front of leases: a server may let us read and write, and not run scripts or streams.
     let leases: Gate
+    /// In front of what pods tell each other: it needs rights of its own.
+    let budget: Gate
     let counters: RedisCounters
 
     /// - Parameter name: what the server is called in log lines, where there are several.
@@ -28,17 +30,20 @@ struct Gates: Sendable {
         leases = Gate(
             Self.leaseBreaker, opened: "\(subject): does not let us lease, every process calls for itself",
             closed: "\(subject): lets us lease again", clock: clock, logger: logger)
+        budget = Gate(
+            Self.budgetBreaker, opened: "\(subject): does not let us share upstreams' limits with other pods",
+            closed: "\(subject): lets us share upstreams' limits again", clock: clock, logger: logger)
         self.counters = counters
     }
 
     /// Much has changed, perhaps for the better.
     func hint() {
-        for gate in [all, writes, leases] { gate.hint() }
+        for gate in [all, writes, leases, budget] { gate.hint() }
     }
 
     /// Nothing is sent through them any more, so that they cannot learn by themselves that all is well.
     func reopen() {
-        for gate in [all, writes, leases] {
+        for gate in [all, writes, leases, budget] {
             gate.hint()
             if let permit = gate.ask() { permit.succeeded() }
         }
@@ -49,6 +54,10 @@ struct Gates: Sendable {
         failureMax: 1, openForMin: .milliseconds(500), openForMax: .seconds(5))
     /// Only an operator mends it.
     private static let leaseBreaker = Breaker.Settings(failureMax: 1, openForMin: .seconds(5), openForMax: .seconds(60))
+
+    /// A missing right is an operator's affair; a primary that takes no writes is soon another.
+    private static let budgetBreaker = Breaker.Settings(
+        failureMax: 1, openForMin: .seconds(1), openForMax: .seconds(30))
 
     /// Sends a command about leases. Nil: nothing was learned, and why is counted and told.
     ///

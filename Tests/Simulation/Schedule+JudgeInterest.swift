@@ -17,9 +17,10 @@ extension Schedule {
     func judgeSent(_ command: Command, _ outcome: Outcome?) {
         guard case .follows(let sight)? = outcome?.reply else { return }
         let leader = flights[Int(sight.attempt.high) - 1]
-        // Whoever does not know that it has the lease cannot give it back; nor what a late question brings it once more.
+        // Whoever does not know that it has the lease cannot give it back; nor what a late question brings it once more,
+        // or a failover, after it has heard that it is lost.
         guard let invalidatedAt = leader.invalidatedAt, leader.machine.attempt == sight.attempt,
-            leader.machine.standing == .leads, leader.lateAt < 0
+            leader.machine.standing == .leads, leader.lateAt < 0, leader.lostAt == nil
         else { return }
         // Two ways to Redis, and what was asked before: then it gives the lease back when it is told that it has it.
         let late = 2 * Self.commandTimeout + milliseconds(5)

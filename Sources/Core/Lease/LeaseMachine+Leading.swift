@@ -143,6 +143,8 @@ extension LeaseMachine {
             // they last saw it, and be taken from this pod at once.
             let lost = attempt
             attempt = attempt.next
+            // Whoever followed the lost one follows it still, or nobody.
+            isFollowed = false
             return [.withdraw(lost)] + acquire(hasRefused ? nil : wish.needed, at: now)
         case .unavailable:
             mayHoldUnknowingly = true

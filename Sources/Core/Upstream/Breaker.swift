@@ -87,6 +87,9 @@ public struct Breaker: Sendable {
     private var openingCount = 0
     private var opensUntil: Instant?
     private var isProbing = false
+    /// The opening is another process's finding.
+    private var isHearsay = false
+    private var lastFailedAt: Instant?
 
     public init(settings: Settings = Settings()) {
         self.settings = settings
@@ -95,6 +98,31 @@ public struct Breaker: Sendable {
 
     /// From when on a probe may go; nil while it is closed.
     public var probesAt: Instant? { opensUntil }
+
+    /// For how long it is open by what this process found itself; nil where it is not.
+    public func openFor(at now: Instant) -> Duration? {
+        guard !isHearsay, let opensUntil, now < opensUntil, !isProbing else { return nil }
+        return now.duration(to: opensUntil)
+    }
+
+    /// How long a failure of one's own confirms what others say.
+    public static let ownFailureLife = Duration.seconds(5)
+
+    /// Another process has found it broken, and does not ask for so long.
+    ///
+    /// Where this one has seen a failure of late too, it opens for as long. Otherwise it may be the other's own trouble: one
+    /// probe decides, and closes it by itself. Whoever is not closed goes on by his own judgement.
+    public mutating func heardOpen(for length: Duration, at now: Instant) {
+        guard opensUntil == nil, length > .zero else { return }
+        isHearsay = true
+        if let lastFailedAt, lastFailedAt.duration(to: now) <= Self.ownFailureLife {
+            opensUntil = now.advanced(by: min(length, settings.openForMax))
+            probeSuccessCount = 0
+        } else {
+            opensUntil = now
+            probeSuccessCount = settings.probeSuccesses - 1
+        }
+    }
 
     public func state(at now: Instant) -> State {
         guard let opensUntil else { return .closed }
@@ -115,6 +143,7 @@ public struct Breaker: Sendable {
     public mutating func report(_ outcome: Outcome, wasProbe: Bool, at now: Instant, jitter: Double) {
         if wasProbe { isProbing = false }
         guard outcome != .abandoned else { return }
+        if outcome == .failed { lastFailedAt = max(lastFailedAt ?? now, now) }
         // A straggler from before the opening says nothing about now; only probes close it.
         guard opensUntil == nil || wasProbe else { return }
         if wasProbe {
@@ -146,12 +175,14 @@ public struct Breaker: Sendable {
         openingCount = 0
         probeSuccessCount = 0
         opensUntil = nil
+        isHearsay = false
         outcomes = settings.window.map { OutcomeWindow($0.length) }
     }
 
     private mutating func open(at now: Instant, jitter: Double) {
         let doublings = min(openingCount, 20)
         openingCount += 1
+        isHearsay = false
         probeSuccessCount = 0
         let ceiling = min(settings.openForMax, settings.openForMin * (1 << doublings))
         // Full jitter above the minimum: never at once, and never all at the same time.

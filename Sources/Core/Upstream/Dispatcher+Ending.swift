@@ -77,7 +77,7 @@ extension Dispatcher {
     }
 
     /// The breaker has opened: who waits for this upstream alone is not kept waiting.
-    private mutating func turnAway(from gate: Int, _ moves: inout Moves, at now: Instant, jitter: Double) {
+    mutating func turnAway(from gate: Int, _ moves: inout Moves, at now: Instant, jitter: Double) {
         for ticket in gates[gate].queue.removeAll() { loseGates(ticket, .breaker, &moves, at: now, jitter: jitter) }
     }
 

@@ -30,6 +30,7 @@ extension Dispatcher {
     private mutating func wait(
         _ ticket: Ticket, _ one: Waiting, before open: [Int], _ moves: inout Moves, at now: Instant, jitter: Double
     ) {
+        for gate in open { gates[gate].fleet.askedCount += 1 }
         let starts = open.map { gates[$0].startEstimate(one.asking.tenant, one.asking.requestClass, at: now) }
         let lastStart = lastStart(of: one, at: now)
         if let start = starts.min(), start > lastStart {
@@ -176,7 +177,7 @@ extension Dispatcher {
         let chosen = balancer.choose(among: candidates, work: Double(one.tokens.expected), jitter: jitter) ?? 0
         let gate = ready[chosen]
         gates[gate].queue.goes(ticket)
-        forget(ticket)
+        if forget(ticket) == nil { gates[gate].fleet.askedCount += 1 }
         var attempt = attempt(of: one, at: gate, now)
         gates[gate].took(&attempt, at: now)
         tenants.took(attempt.tenant, tokens: attempt.tokens, at: now)

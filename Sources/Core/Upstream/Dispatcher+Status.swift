@@ -12,6 +12,8 @@ extension Dispatcher {
         public let requestsPerSecond: Double?
         public let breaker: Breaker.State
         public let isEjected: Bool
+        /// How much of its limits is this process's; nil: they are not shared.
+        public let fleetPart: Double?
     }
 
     /// In the order of the configuration. O(upstreams).
@@ -20,9 +22,9 @@ extension Dispatcher {
             let counts = RequestClass.allCases.map { ($0, gate.queue.count(of: $0)) }
             return Status(
                 upstream: gate.limits.name, waiting: Dictionary(uniqueKeysWithValues: counts),
-                permitCount: gate.permitCount, concurrencyLimit: gate.concurrency.limit,
+                permitCount: gate.permitCount, concurrencyLimit: gate.concurrencyLimit,
                 requestsPerSecond: gate.pace.requestsPerSecond(at: now), breaker: gate.breaker.state(at: now),
-                isEjected: ejection.isEjected(gate.limits.name, at: now))
+                isEjected: ejection.isEjected(gate.limits.name, at: now), fleetPart: gate.fleet.part)
         }
     }
 }

@@ -26,7 +26,7 @@ public struct LearnedRate: Hashable, Sendable {
         public var forgetAfter: Duration
 
         public init(
-            cutTo: Double = 0.7, growthTimeMin: Duration = .seconds(3), growthTimeMax: Duration = .seconds(30),
+            cutTo: Double = 0.7, growthTimeMin: Duration = .milliseconds(2_500), growthTimeMax: Duration = .seconds(30),
             requestsPerGrowth: Double = 30, forgetAfter: Duration = .seconds(60)
         ) {
             self.cutTo = cutTo
@@ -170,8 +170,8 @@ public struct LearnedRate: Hashable, Sendable {
             max(settings.growthTimeMin.seconds, settings.requestsPerGrowth / known.anchor),
             settings.growthTimeMax.seconds)
         let beyond = known.grownFor.seconds / time - 1
-        // What was saved up during a pause is spent without a rush: a third slower beyond the anchor than before it.
-        let step = beyond > 0 ? beyond / 1.5 : beyond
+        // What was saved up during a pause is spent without a rush: a fifth slower beyond the anchor than before it.
+        let step = beyond > 0 ? beyond / 1.25 : beyond
         return known.anchor + max(0, known.anchor - known.floor) * step * step * step
     }
 }

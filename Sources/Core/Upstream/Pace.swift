@@ -60,6 +60,22 @@ public struct Pace: Sendable {
             &tokens, rate: settings.tokensPerMinute.map { $0 / 60 }, burst: settings.tokensPerMinute, at: now)
     }
 
+    /// Other budgets from now on, as others have more or less of the whole: what there is now does not become more.
+    ///
+    /// - Parameter isSpent: nothing is there now.
+    public mutating func resize(_ settings: Settings, isSpent: Bool = false, at now: Instant) {
+        let (oldRequests, oldTokens) = (requests, tokens)
+        configure(settings, at: now)
+        Self.resize(&requests, from: oldRequests, at: now)
+        Self.resize(&tokens, from: oldTokens, at: now)
+        guard isSpent else { return }
+        requests?.fill(at: now)
+        tokens?.fill(at: now)
+    }
+
+    /// Requests a second that the upstream lets in, as this process has found out; nil: it was never refused.
+    public func learnedRate(at now: Instant) -> Double? { learned.rate(at: now) }
+
     /// Whether one request may go now. Takes nothing: several upstreams may be asked, and one is taken.
     ///
     /// - Parameter tokens: the estimate of what it takes, prompt and output.
@@ -126,6 +142,12 @@ public struct Pace: Sendable {
 
     /// Until when the upstream wants to be left alone, if it does.
     public func pausedUntil(at now: Instant) -> Instant? { now < pausedUntil ? pausedUntil : nil }
+
+    private static func resize(_ bucket: inout TokenBucket?, from old: TokenBucket?, at now: Instant) {
+        guard let new = bucket, var resized = old else { return }
+        resized.resize(rate: new.rate, burst: new.burst, at: now)
+        bucket = resized
+    }
 
     private static func usable(_ burst: Double) -> Double { burst >= 10 ? (burst * burstShare).rounded(.down) : burst }
 

@@ -78,6 +78,15 @@ public struct TokenBucket: Hashable, Sendable {
         level = min(level, 2 * self.burst)
     }
 
+    /// Another rate and burst from now on, of a budget of which others have the rest: what there is now does not become
+    /// more by it, as it may have been spent by them.
+    public mutating func resize(rate: Double, burst: Double, at now: Instant) {
+        drain(to: now)
+        let left = self.burst - level
+        configure(rate: rate, burst: burst, at: now)
+        level = min(self.burst - min(left, self.burst), 2 * self.burst)
+    }
+
     /// How many units could be taken now; never negative.
     public func room(at now: Instant) -> Double { max(0, burst - level(at: now)) }
 

@@ -9,6 +9,8 @@ struct UpstreamGate: Sendable {
     /// For callers' own credentials that are out of money; nil is the configured one.
     var credentials: [Tenant?: Breaker] = [:]
     var slowStart: SlowStart
+    /// How much of the limits is this process's.
+    var fleet = FleetStanding()
     /// Attempts under way.
     var permitCount = 0
     /// Their work, in estimated tokens.
@@ -34,7 +36,7 @@ struct UpstreamGate: Sendable {
         queue.countMax = limits.queueMax
         bulkhead.share = settings.modelShare
         slowStart.duration = limits.slowStart
-        if old.pace != limits.pace { pace.configure(limits.pace, at: now) }
+        if old.pace != limits.pace { pace.configure(fleet.part(of: limits.pace), at: now) }
         if old.concurrency != limits.concurrency { concurrency.configure(limits.concurrency) }
         // By other rules it judges anew.
         if old.breaker != limits.breaker { breaker = Breaker(settings: limits.breaker) }
@@ -60,7 +62,7 @@ struct UpstreamGate: Sendable {
 
     /// Whether it could take anything of that many tokens. O(1).
     func readiness(tokens: Int, at now: Instant) -> Readiness {
-        guard permitCount < concurrency.limit else { return .later }
+        guard permitCount < concurrencyLimit, !fleet.isAwaited(limits) else { return .later }
         guard Self.wouldAsk(breaker, at: now) else {
             return breaker.state(at: now) == .open ? .notBefore(breaker.probesAt ?? now) : .later
         }
@@ -72,7 +74,7 @@ struct UpstreamGate: Sendable {
 
     /// Whether this model may have another permit, and this credential is worth trying. O(1).
     func mayTake(_ model: String, _ credential: Tenant?, at now: Instant) -> Bool {
-        bulkhead.mayTake(model, of: concurrency.limit, othersWait: queue.hasOther(than: model))
+        bulkhead.mayTake(model, of: concurrencyLimit, othersWait: queue.hasOther(than: model))
             && (credentials[credential].map { Self.wouldAsk($0, at: now) } ?? true)
     }
 
@@ -86,7 +88,7 @@ struct UpstreamGate: Sendable {
     /// Attempts a second that it takes, as far as that is known.
     func rate(at now: Instant) -> Double? {
         let byPace = pace.requestsPerSecond(at: now)
-        let byCount = meanHold.map { Double(concurrency.limit) / max($0, 0.001) }
+        let byCount = meanHold.map { Double(concurrencyLimit) / max($0, 0.001) }
         guard let byPace, let byCount else { return byPace ?? byCount }
         return min(byPace, byCount)
     }

@@ -75,6 +75,9 @@ struct PrometheusText {
         }
         gauge("samovar_flights", "Upstream calls in the air (flights_max).", source.pipeline.flightCount)
         addUpstreams(source.pipeline.upstreamStatus, metrics)
+        if let pods = source.pipeline.fleetPodCount {
+            gauge("samovar_fleet_pods", "Pods that share the upstreams' limits, this one included (pods_max).", pods)
+        }
         gauge("samovar_connections", "Open connections of the data port (connections_max).", source.connectionCount())
         if let redis = source.redis() { add(redis) }
         if let succeeded = source.lastReloadSucceeded() {
@@ -135,6 +138,10 @@ struct PrometheusText {
         }
         gauges("samovar_upstream_ejected", "1 while it is left out because it fails more than the others.") {
             upstreams.map { (label($0.upstream), $0.isEjected ? 1 : 0) }
+        }
+        gauges("samovar_fleet_part", "Part of the upstream's limits that is this pod's; absent where it is not shared.")
+        {
+            upstreams.compactMap { upstream in upstream.fleetPart.map { (label(upstream.upstream), $0) } }
         }
         counter("samovar_retries_total", "Second attempts by outcome; denied: retry_ratio was used up.") {
             metrics.retries.all.map { ("outcome=\"\($0.label.rawValue)\"", $0.value) }

@@ -49,6 +49,8 @@ public struct Stats: Codable, Sendable {
         public var admission: [String: AdmissionStats]
         /// Second attempts, by outcome; absent until there was one, or the wish for one.
         public var retries: [String: Int]?
+        /// Pods that share the upstreams' limits, this one included; absent where they are not shared.
+        public var fleetPods: Int?
     }
 
     /// Who waits for one upstream, and what it is let do.
@@ -65,6 +67,8 @@ public struct Stats: Codable, Sendable {
         /// `closed`, `half_open` or `open`.
         public var breaker: String
         public var ejected: Bool
+        /// Which part of its limits is this pod's; absent where they are not shared.
+        public var fleetPart: Double?
 
         init(_ status: Dispatcher.Status, refused: [String: Int]) {
             let counts = status.waiting.map { ($0.key.rawValue, $0.value) }
@@ -80,6 +84,7 @@ public struct Stats: Codable, Sendable {
                 case .open: "open"
                 }
             ejected = status.isEjected
+            fleetPart = status.fleetPart
         }
     }
 
@@ -206,7 +211,7 @@ extension Stats {
             coalesced: count(.coalesced),
             upstream: UpstreamStats(
                 attempts: attempts, callsSaved: withoutCall, admission: admission,
-                retries: Self.counted(metrics.retries).nonEmpty),
+                retries: Self.counted(metrics.retries).nonEmpty, fleetPods: source.pipeline.fleetPodCount),
             savedTokens: SavedTokens(
                 prompt: metrics.savedPromptTokens.current, completion: metrics.savedCompletionTokens.current,
                 estimated: metrics.savedEstimatedTokens.current.nonZero),

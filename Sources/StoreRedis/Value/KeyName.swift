@@ -62,6 +62,9 @@ struct KeyName: Sendable {
     /// Where all pods are told that a scope's generation was raised.
     var raises: [UInt8] { prefix + Array("raised".utf8) }
 
+    /// What pods tell each other about upstreams: one name for all of them.
+    var budget: [UInt8] { prefix + Array("budget".utf8) }
+
     /// Where a pod is told that somebody follows an attempt of its.
     func pokes(of pod: PodID) -> [UInt8] {
         prefix + Array("poke:".utf8) + pod.hexadecimal

@@ -24,12 +24,21 @@ extension Configuration {
         var modelShare = 0.75
         /// Second attempts, for each request. 0: none.
         var retryRatio = 0.1
+        /// Pods that use the same Redis share the upstreams' limits. Nothing without Redis.
+        var fleet = true
+        /// How often pods tell each other what they want.
+        var shareInterval = Duration.milliseconds(250)
+        /// How long a pod keeps its part when Redis is gone.
+        var shareKeep = Duration.seconds(10)
 
         static let keys: [ConfigurationKey<Admission>] = [
             .value("enabled", \.enabled, .flag),
             .section("tenant", \.tenant, Tenant.keys),
             .value("model_share", \.modelShare, .decimal(0.01...1)),
             .value("retry_ratio", \.retryRatio, .decimal(0...1)),
+            .value("fleet", \.fleet, .flag),
+            .value("share_interval", \.shareInterval, .duration(.milliseconds(50)...(.seconds(5)))),
+            .value("share_keep", \.shareKeep, .duration(.seconds(1)...(.seconds(600)))),
         ]
     }
 }

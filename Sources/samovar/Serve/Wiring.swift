@@ -63,6 +63,7 @@ extension Configuration {
             lease: leaseSettings,
             onTrackingLoss: redis.onTrackingLoss,
             admission: admissionSettings,
+            fleet: fleetSettings,
             upstreams: upstreams.map(UpstreamLimits.init))
     }
 
@@ -73,6 +74,11 @@ extension Configuration {
                 requestsPerSecond: admission.tenant.requestsPerSecond, burst: admission.tenant.burst,
                 tokensPerMinute: admission.tenant.tokensPerMinute),
             modelShare: admission.modelShare, retryRatio: admission.retryRatio)
+    }
+
+    private var fleetSettings: FleetShare.Settings? {
+        guard admission.enabled, admission.fleet, redis.url != nil else { return nil }
+        return FleetShare.Settings(interval: admission.shareInterval, keep: admission.shareKeep)
     }
 
     private var leaseSettings: LeaseSettings? {

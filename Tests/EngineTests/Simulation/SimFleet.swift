@@ -27,6 +27,8 @@ final class SimFleet: Sendable {
         var lastReader: UInt64 = 0
         var isDown = false
         var generations: [Scope: UInt64] = [:]
+        /// What pods want, and until when that is of interest.
+        var words: [PodID: (word: FleetWord, until: Instant)] = [:]
         /// Pods that hear of changes.
         var listeners: [PodID: @Sendable (StoreNews) -> Void] = [:]
         var commits = 0

@@ -31,7 +31,7 @@ struct Storm: Sendable {
     init(
         _ clock: ManualClock, provider: StormProvider, limits: UpstreamLimits, route: Route = Storm.route,
         admission: AdmissionSettings = AdmissionSettings(), order: AdmissionQueue.SeededOrder? = nil,
-        patience: Duration = .seconds(10)
+        patience: Duration = .seconds(10), store: SimLeaseStore? = nil, fleet: FleetShare.Settings? = nil
     ) {
         self.clock = clock
         self.provider = provider
@@ -40,9 +40,9 @@ struct Storm: Sendable {
         let member = UpstreamPool.Member(
             limits: limits, alwaysStreams: false, usageChunk: .leave, upstream: provider)
         pipeline = Pipeline(
-            l1: MemoryCache(sizeMax: 64 << 20, itemSizeMax: 1 << 20, metrics: metrics), store: nil,
+            l1: MemoryCache(sizeMax: 64 << 20, itemSizeMax: 1 << 20, metrics: metrics), store: store,
             upstreams: UpstreamPool([member]), clock: clock, metrics: metrics,
-            settings: Pipeline.Settings(admission: admission), bugs: [], order: order)
+            settings: Pipeline.Settings(lease: nil, admission: admission, fleet: fleet), bugs: [], order: order)
     }
 
     /// Callers are tenants by what they bring.

@@ -19,6 +19,7 @@ struct JSON: @unchecked Sendable {
     var isNull: Bool { value is NSNull }
     var string: String? { value as? String }
     var int: Int? { (value as? NSNumber)?.intValue }
+    var double: Double? { (value as? NSNumber)?.doubleValue }
     var elements: [JSON] { (value as? [Any] ?? []).map { JSON(value: $0) } }
     var members: [String: JSON] { (value as? [String: Any] ?? [:]).mapValues { JSON(value: $0) } }
 }

@@ -1,4 +1,5 @@
 import SamovarCore
+import TestSupport
 import Testing
 
 @testable import SamovarStoreRedis
@@ -84,5 +85,31 @@ struct LineStateTests {
 
         #expect(!wasLive && !opened && failed == nil && again == nil)
         #expect(line.phase == .shut)
+    }
+
+    @Test("fifty that lose their server at once do not come back in step: from the first second on, a few at a time")
+    func herd() throws {
+        var dice = SeededGenerator(seed: 3)
+        var lines = (0..<50).map { _ in LineState() }
+        // When each is next to connect, in milliseconds; the server is gone, so every try fails at once.
+        var due = Array(repeating: 0, count: lines.count)
+        var triesByTenth = Array(repeating: 0, count: 300)
+        for tenth in triesByTenth.indices {
+            for index in lines.indices {
+                while due[index] < 100 * (tenth + 1) {
+                    triesByTenth[tenth] += 1
+                    let attempt = try connect(&lines[index])
+                    let jitter = Double.random(in: 0..<1, using: &dice)
+                    let action = lines[index].failed(attempt, hasServed: false, jitter: jitter)
+                    // A wait of nothing is not waited for.
+                    due[index] += max(1, Int(try #require(action).retryAfter / .milliseconds(1)))
+                }
+            }
+        }
+
+        let later = triesByTenth.dropFirst(10)
+        #expect(later.allSatisfy { $0 <= lines.count / 5 }, "\(later.max() ?? 0) in a tenth of a second")
+        // And none of them has given up.
+        #expect(later.reduce(0, +) > lines.count * 5)
     }
 }

@@ -350,6 +350,9 @@ struct ClusterTests {
             let answer = self.answer(number)
             journeys.append(await LeaseJourney(number, answer, alice: store, bob: bob).isGood(answer))
         }
+        let word = FleetWord(number: 1, upstreams: [.init(name: "one", demand: 1, claim: 1)])
+        _ = await store.exchange(word, life: .seconds(30))
+        let words = await bob.exchange(word, life: .seconds(30))
         let status = store.status()
         await bob.shutdown()
         await store.shutdown()
@@ -359,6 +362,7 @@ struct ClusterTests {
 
         #expect(same(found?.answer, answer) && removed == nil)
         #expect(journeys == Array(repeating: true, count: 10))
+        #expect(words == .heard([store.pod: word]))
         #expect(status.errorCount == 0 && status.topology.askCount == 4 && status.leaseBreakerState == .closed)
     }
 }

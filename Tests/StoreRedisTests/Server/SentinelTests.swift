@@ -210,6 +210,9 @@ struct SentinelTests {
         let listening = try await Admin(fleet.sentinels[0].url)
         try await until { await listening.text("CLIENT", "LIST").contains("user=\(MinimumUser.name)") }
         await listening.shutdown()
+        let word = FleetWord(number: 1, upstreams: [.init(name: "one", demand: 1, claim: 1)])
+        _ = await store.exchange(word, life: .seconds(30))
+        let words = await bob.exchange(word, life: .seconds(30))
         let status = store.status()
         await store.shutdown()
         await bob.shutdown()
@@ -217,6 +220,7 @@ struct SentinelTests {
 
         #expect(found != nil && removed == nil)
         #expect(journey.isGood(shared), "\(journey)")
+        #expect(words == .heard([store.pod: word]))
         #expect(status.errorCount == 0 && status.leaseBreakerState == .closed && status.writeBreakerState == .closed)
     }
 }

@@ -8,12 +8,14 @@ enum MinimumUser {
     static let userInfo = "sidecar:p%40ss%2Fword@"
 
     /// On servers that keep data, whatever their topology.
-    static let store = ["+get", "+pttl", "+set", "+unlink", "+ping", "+client|setname"] + sharing
+    static let store = ["+get", "+pttl", "+set", "+unlink", "+ping", "+client|setname"] + sharing + budget
     /// To share calls between processes.
     private static let sharing = [
         "+evalsha", "+eval", "+xadd", "+xread", "+zadd", "+zcount", "+zremrangebyscore", "+pexpire", "+incr", "+del",
         "+time", "+publish", "+subscribe",
     ]
+    /// To share upstreams' limits between processes.
+    private static let budget = ["+evalsha", "+eval", "+hset", "+hgetall", "+hdel", "+del", "+pexpire", "+time"]
     /// Besides these, where sentinels name the primary.
     static let behindSentinel = ["+role"]
     /// Besides these, on the nodes of a cluster.

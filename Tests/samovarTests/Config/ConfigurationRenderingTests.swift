@@ -76,6 +76,13 @@ struct ConfigurationRenderingTests {
             rendered.contains(
                 """
                 upstreams: []
+                admission:
+                  enabled: true
+
+                """))
+        #expect(
+            rendered.contains(
+                """
                 routes:
                   - name: default
                     match:
