@@ -74,7 +74,6 @@ struct ConfigurationRenderingTests {
         #expect(
             rendered.contains(
                 """
-                upstreams: []
                 routes:
                   - name: default
                     match:
@@ -86,6 +85,7 @@ struct ConfigurationRenderingTests {
                     sampling: share
 
                 """))
+        #expect(rendered.contains("\nupstreams: []\nadmission:\n  enabled: true\n"))
         #expect(rendered.contains("\n  l1_item_size_max: 32MiB\n"))
         #expect(rendered.contains("\nmodels: {}\n"))
         #expect(rendered.hasSuffix("\ndebug_headers: false\n"))
