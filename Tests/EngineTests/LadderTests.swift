@@ -132,8 +132,8 @@ struct PipelineLadderTests {
                 _ = await scene.ask(scene.request())
                 try await scene.sleep(.seconds(110))
                 var got: Set<String> = []
-                // Ten a second, for three seconds.
-                for _ in 0..<30 {
+                // Ten a second, for twelve seconds.
+                for _ in 0..<120 {
                     got.insert("\(await scene.ask(scene.request()))")
                     try await scene.sleep(.milliseconds(100))
                 }
@@ -141,7 +141,7 @@ struct PipelineLadderTests {
             }
         }
         #expect(got == ["\(Scene.Got.answered("x", .stale))"])
-        #expect((3...5).contains(calls))
+        #expect((3...14).contains(calls))
     }
 
     @Test("makes an answer anew before it expires, where the dice say so; hits go on meanwhile")

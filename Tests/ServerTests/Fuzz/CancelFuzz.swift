@@ -96,7 +96,9 @@ private final class Stage: @unchecked Sendable {
             limits: UpstreamLimits(name: "held"), alwaysStreams: false, usageChunk: .leave, upstream: upstream)
         pipeline = Pipeline(
             l1: MemoryCache(sizeMax: 1 << 16, itemSizeMax: 1 << 14, metrics: metrics), store: nil,
-            upstreams: UpstreamPool([member]), clock: StillClock(), metrics: metrics, settings: .init(),
+            upstreams: UpstreamPool([member]), clock: StillClock(), metrics: metrics,
+            // Where time stands still nobody waits for a second attempt.
+            settings: .init(admission: AdmissionSettings(retryRatio: 0)),
             lanes: executors)
         front = Front(
             pipeline: pipeline, passThroughs: [:], clock: StillClock(),

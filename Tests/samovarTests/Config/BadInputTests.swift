@@ -77,7 +77,7 @@ struct BadInputTests {
             "upstreams: [{name: a, url: \"https://a\", burst: 5}]", "upstreams[0].burst",
             "needs requests_per_second beside it"),
         .init(
-            "upstreams: [{name: a, url: \"https://a\", tier: cloud}]", "upstreams[0].tier", "local, regional, burst"),
+            "upstreams: [{name: a, url: \"https://a\", tier: cloud}]", "upstreams[0].tier", "local, regional or burst"),
         .init(
             "upstreams: [{name: a, url: \"https://a\", breaker: {error_ratio: 1.5}}]",
             "upstreams[0].breaker.error_ratio", "a number from 0.01 to 1"),
@@ -86,7 +86,7 @@ struct BadInputTests {
             "is longer than sleep_max, which is 5s"),
         .init("admission: {model_share: 0}", "admission.model_share", "a number from 0.01 to 1"),
         .init("admission: {retry_ratio: 0.1234}", "admission.retry_ratio", "with at most 3 decimals"),
-        .init("routes: [{name: a, class: prewarm}]", "routes[0].class", "interactive, batch"),
+        .init("routes: [{name: a, class: prewarm}]", "routes[0].class", "interactive or batch"),
         .init("routes: [{name: a, queue_timeout: 10}]", "routes[0].queue_timeout", "with its unit"),
         .init("cache: {ttl: 60}", "cache.ttl", "with its unit (ms, s, m, h) from 0 to 8760h; found '60'"),
         .init("cache: {ttl: 1.5h}", "cache.ttl", "found '1.5h'"),

@@ -75,14 +75,6 @@ struct ConfigurationRenderingTests {
         #expect(
             rendered.contains(
                 """
-                upstreams: []
-                admission:
-                  enabled: true
-
-                """))
-        #expect(
-            rendered.contains(
-                """
                 routes:
                   - name: default
                     match:
@@ -94,6 +86,7 @@ struct ConfigurationRenderingTests {
                     sampling: share
 
                 """))
+        #expect(rendered.contains("\nupstreams: []\nadmission:\n  enabled: true\n"))
         #expect(rendered.contains("\n  l1_item_size_max: 32MiB\n"))
         #expect(rendered.contains("\nmodels: {}\n"))
         #expect(rendered.hasSuffix("\ndebug_headers: false\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 
@@ -18,6 +19,8 @@ _LIMITS = {
     "burst": limits.CAPACITY_BURST,
     "concurrency_max": limits.CONCURRENT_MAX,
 }
+# The variable with the lighter model's key, which is of no use elsewhere.
+LIGHTER_KEY = "STORM_LIGHTER_KEY"
 _ON = {"admission": {"enabled": True}}
 _OFF = {"admission": {"enabled": False}}
 
@@ -61,7 +64,10 @@ class Layer:
         """The whole file. `lighter`: the lighter model is an upstream too. `cache` goes into its section."""
         upstreams = [{"name": "stand-in", "url": f"http://127.0.0.1:{ground.provider.port}/v1", **self.upstream}]
         if lighter:
-            upstreams.append({"name": "lighter", "url": f"http://127.0.0.1:{ground.lighter.port}/v1"})
+            # With a key of its own: callers' credentials are for the provider alone.
+            upstreams.append(
+                {"name": "lighter", "url": f"http://127.0.0.1:{ground.lighter.port}/v1", "api_key_env": LIGHTER_KEY}
+            )
         route = {"name": "storm", "upstreams": ["stand-in"], **self.route}
         return {
             "listen": {"http": "127.0.0.1:0", "admin": "127.0.0.1:0", "binary": None},
@@ -105,6 +111,7 @@ def sidecar(ground: Ground, layer: Layer, **cache: str) -> Server:
 
     Raises Missing where its configuration knows no such layer, with the words of `samovar config check`.
     """
+    os.environ.setdefault(LIGHTER_KEY, "of the lighter model")
     configuration = layer.configuration(ground, lighter="fallback" in layer.route, **cache)
     refusal = ground.bench.refusal(json.dumps(configuration, indent=1))
     if refusal and configuration.get("admission") == _OFF["admission"]:
