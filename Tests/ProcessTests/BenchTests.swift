@@ -163,7 +163,8 @@ extension RealProcesses {
             "counts what the sidecar refuses by what it says, and fails when no reply was right",
             arguments: ["http", "binary"])
         func refused(front: String) throws {
-            let scene = try Scene("--status", "429")
+            // Nothing holds back what the provider does not want.
+            let scene = try Scene("--status", "429") { $0.admission = ["enabled": "false"] }
             let server = ["--\(front)", front == "http" ? "\(scene.sidecar.http)" : "\(scene.sidecar.binary)"]
             let load = try end(of: try start(server + ["--no-fill", "--duration", "0.3", "--json"]))
             let fill = try end(of: try start(server + ["--duration", "0.3"]))

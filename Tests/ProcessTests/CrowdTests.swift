@@ -64,9 +64,9 @@ extension RealProcesses {
     @Suite("crowds")
     struct Crowds {
         /// What one waiter may cost, with all that its request needs.
-        private static let waiterSizeMax = 20 << 10
+        private static let waiterSizeMax = 28 << 10
 
-        @Test("of waiters for one answer are bounded: the rest are told to come again, and one costs 20 KB at most")
+        @Test("of waiters for one answer are bounded: the rest are told to come again, and one costs 28 KB at most")
         func waiters() throws {
             let most = Size.waiters * 4 / 5
             // Longer than it takes them all to come.
