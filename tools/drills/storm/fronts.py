@@ -111,7 +111,7 @@ def sidecar(ground: Ground, layer: Layer, **cache: str) -> Server:
 
     Raises Missing where its configuration knows no such layer, with the words of `samovar config check`.
     """
-    os.environ.setdefault(LIGHTER_KEY, "of the lighter model")
+    os.environ.setdefault(LIGHTER_KEY, "lighter")
     configuration = layer.configuration(ground, lighter="fallback" in layer.route, **cache)
     refusal = ground.bench.refusal(json.dumps(configuration, indent=1))
     if refusal and configuration.get("admission") == _OFF["admission"]:
