@@ -53,12 +53,7 @@ extension Configuration {
                 answer: AnswerLimits(answerSizeMax: limits.answerSizeMax, streamSizeMax: limits.streamSizeMax),
                 followerLagMax: limits.followerLagMax),
             markTTL: cache.hitForMissTTL,
-            prices: PriceTable(
-                prices: models.mapValues {
-                    PriceTable.Price(
-                        inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
-                        outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
-                }),
+            prices: priceTable,
             lease: leaseSettings,
             onTrackingLoss: redis.onTrackingLoss)
     }

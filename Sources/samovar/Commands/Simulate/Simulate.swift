@@ -49,7 +49,7 @@ struct Simulate: ParsableCommand {
     @Option(help: "Bytes of an entry beside its answer. (default: what serve counts for a log, else 0)")
     var overhead: Int?
 
-    @Option(name: .shortAndLong, help: "The configuration file with the models' prices.")
+    @Option(name: .shortAndLong, help: "The configuration file with the models' prices; without it no money is shown.")
     var config: String?
 
     @Option(help: "The model of requests that name none.")
@@ -82,10 +82,25 @@ struct Simulate: ParsableCommand {
             }
         }
         _ = (try chosenPolicies(), try chosenTTLs(), try generationTime())
-        for hasSizes in [true, false] where sizes != nil { _ = try? chosenSizes(hasSizes: hasSizes) }
     }
 
     func run() throws {
+        let line = ProgressLine(isShown: !json)
+        defer { line.clear() }
+        let (format, outcome) = try simulate { line.show("\($0) requests") }
+        line.clear()
+        if outcome.lateCount > 0 {
+            note(
+                "\(trace): \(outcome.lateCount) requests are older than those before them, and count as coming with them"
+            )
+        }
+        let report = SimulationReport(
+            trace: trace, format: format, outcome: outcome, isPriced: config != nil)
+        emit(json ? report.json + "\n" : report.text + "\n")
+    }
+
+    /// - Parameter progress: is told now and then how many requests have been read.
+    func simulate(progress: (Int) -> Void) throws -> (format: TraceFormat, outcome: Simulation.Outcome) {
         var assumptions = Simulation.Assumptions()
         assumptions.interval = rate.map { .nanoseconds(Int64(1e9 / $0)) }
         assumptions.generationTime = try generationTime()
@@ -95,25 +110,13 @@ struct Simulate: ParsableCommand {
                 promptTokenCount: promptTokens ?? 0, completionTokenCount: completionTokens ?? 0)
         }
         if let config {
-            assumptions.prices =
-                try ConfigurationFile(path: config).read(Environment.all).configuration.pipelineSettings().prices
+            assumptions.prices = try ConfigurationFile(path: config).read(Environment.all).configuration.priceTable
         }
-        let line = ProgressLine(isShown: !json)
-        let simulation = Simulation(
+        return try Simulation(
             file: TraceFile(trace), format: format.flatMap(TraceFormat.init(rawValue:)),
             timeUnit: Self.timeUnits[timeUnit] ?? .seconds(1), assumptions: assumptions, settings: settings,
-            entryCountMax: entriesMax)
-        defer { line.clear() }
-        let (format, outcome) = try simulation.run { line.show("\($0) requests") }
-        line.clear()
-        if outcome.lateCount > 0 {
-            note(
-                "\(trace): \(outcome.lateCount) requests are older than the one before them, and count as coming with it"
-            )
-        }
-        let report = SimulationReport(
-            trace: trace, format: format, outcome: outcome, isPriced: !assumptions.prices.isEmpty)
-        emit(json ? report.json + "\n" : report.text + "\n")
+            entryCountMax: entriesMax
+        ).run(progress: progress)
     }
 
     private static let timeUnits: [String: Duration] = [

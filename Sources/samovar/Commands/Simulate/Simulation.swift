@@ -32,7 +32,7 @@ struct Simulation {
     private static let progressEvery = 1 << 16
 
     /// Runs to the end of the trace. `progress` is told now and then how many requests have been read.
-    func run(progress: (Int) -> Void) throws -> (TraceFormat, Outcome) {
+    func run(progress: (Int) -> Void) throws -> (format: TraceFormat, outcome: Outcome) {
         var reader: TraceDecoder?
         var replays: [ReplayBox] = []
         var clock = TraceClock(interval: assumptions.interval)
