@@ -21,8 +21,11 @@ extension ZoneTable {
 
     /// The rules of a zone, as the system's time zone database has them, from a day before `now` on.
     init(named name: String, from now: WallTime, reach: Duration = ZoneTable.reach) throws(UnknownZone) {
-        // Foundation also takes abbreviations such as CST, which mean a zone here and another there.
-        guard Self.names.contains(name), let zone = TimeZone(identifier: name) else { throw UnknownZone(name) }
+        // Foundation also takes abbreviations such as CST, which mean a zone here and another there; and it lists only
+        // one name of each zone, such as Asia/Calcutta for Asia/Kolkata.
+        guard name.contains("/") || Self.names.contains(name), let zone = TimeZone(identifier: name) else {
+            throw UnknownZone(name)
+        }
         let start = Date(timeIntervalSince1970: Double(now.milliseconds / 1_000 - 86_400))
         let end = start.addingTimeInterval(reach.seconds)
         var changes: [Change] = []
