@@ -9,6 +9,8 @@ public final class MemoryCache: Sendable {
     /// What an entry weighs beside its coded bytes, its key and its model's name: the rest of its node, its slots of
     /// the table, the answer's own fields, and what the allocator rounds up.
     public static let overheadPerEntry = 424
+    /// And, under S3-FIFO, the ghost that it may leave: a node and its slots of a table.
+    public static let overheadPerGhost = 80
     /// And its place among the names: a slot of a table that is a third full at its emptiest.
     public static let overheadPerName = 128
     /// How many marks are kept: a mark is small, and losing one costs a look-up.
@@ -28,11 +30,13 @@ public final class MemoryCache: Sendable {
     }
 
     struct Shard: ~Copyable {
-        var entries: BoundedCache<RequestKey, Kept, LRUPolicy>
+        var entries: BoundedCache<RequestKey, Kept, ChosenPolicy>
         var marks: BoundedCache<RequestKey, Instant, LRUPolicy>
     }
 
     let shards: Padded<Lock<Shard>>
+    /// Who goes first when a shard is full.
+    public let policy: PolicyName
     private let metrics: Metrics
     /// What a key is called in the second cache; nil: there is none that tells of changes.
     let naming: (@Sendable (RequestKey) -> UInt64)?
@@ -43,18 +47,23 @@ public final class MemoryCache: Sendable {
     /// - Parameters:
     ///   - sizeMax: `l1_size_max`, in bytes.
     ///   - itemSizeMax: `l1_item_size_max`, in bytes.
+    ///   - policy: who goes first when it is full.
     ///   - naming: what a key is called in the second cache, where that tells of changes.
     public init(
-        sizeMax: Int, itemSizeMax: Int, metrics: Metrics, naming: (@Sendable (RequestKey) -> UInt64)? = nil
+        sizeMax: Int, itemSizeMax: Int, policy: PolicyName = .lru, metrics: Metrics,
+        naming: (@Sendable (RequestKey) -> UInt64)? = nil
     ) {
         let count = Self.shardCount(sizeMax: sizeMax, itemSizeMax: itemSizeMax)
         shards = Padded(count: count) { _ in
             Lock(
                 Shard(
-                    entries: BoundedCache(weightMax: sizeMax / count, itemWeightMax: itemSizeMax),
+                    entries: BoundedCache(
+                        weightMax: sizeMax / count, itemWeightMax: itemSizeMax,
+                        policy: ChosenPolicy(policy, weightMax: sizeMax / count)),
                     marks: BoundedCache(weightMax: Self.markCountMax / count)))
         }
         names = Padded(count: naming == nil ? 1 : Names.groupCount) { _ in Lock(Names()) }
+        self.policy = policy
         self.naming = naming
         self.metrics = metrics
     }
@@ -121,7 +130,7 @@ public final class MemoryCache: Sendable {
     private func put(_ key: RequestKey, _ stored: StoredAnswer, since: Instant, onlyIfNewer: Bool) -> UInt64? {
         let name = naming?(key) ?? 0
         let kept = Kept(stored: stored, checkedAt: since, name: name)
-        let weight = Self.weight(of: stored.answer) + (naming == nil ? 0 : Self.overheadPerName)
+        let weight = Self.weight(of: stored.answer, under: policy, isNamed: naming != nil)
         let trusted = trustedSince.load(ordering: .relaxed)
         var gone = Gone()
         let (action, isHeardOf) = lock(for: key).pointee.withLock { shard -> (SetAction?, Bool) in
@@ -140,7 +149,7 @@ public final class MemoryCache: Sendable {
         return isHeardOf ? name : nil
     }
 
-    private typealias SetAction = BoundedCache<RequestKey, Kept, LRUPolicy>.SetAction
+    private typealias SetAction = BoundedCache<RequestKey, Kept, ChosenPolicy>.SetAction
 
     private func count(_ action: SetAction) {
         metrics.evictions[.size].add(action.evictedCount)
@@ -213,7 +222,9 @@ public final class MemoryCache: Sendable {
         shards[Int(key.cacheHash >> 32) & (shards.count - 1)]
     }
 
-    static func weight(of answer: Answer) -> Int {
+    /// What an answer is charged here, in bytes.
+    static func weight(of answer: Answer, under policy: PolicyName = .lru, isNamed: Bool = false) -> Int {
         answer.recording.coded.count + answer.model.utf8.count + RequestKey.byteCount + overheadPerEntry
+            + (policy == .s3fifo ? overheadPerGhost : 0) + (isNamed ? overheadPerName : 0)
     }
 }

@@ -18,7 +18,7 @@ struct Samovar: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Serve.self, Ask.self, Warm.self, StatsCommand.self, InvalidateCommand.self, Explain.self, Bench.self,
-            ConfigCommand.self,
+            Serve.self, Ask.self, Warm.self, StatsCommand.self, InvalidateCommand.self, Explain.self, Simulate.self,
+            Bench.self, ConfigCommand.self,
         ])
 }

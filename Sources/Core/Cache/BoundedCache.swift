@@ -9,7 +9,7 @@
 /// everything, so there is none. Every operation is O(1), an insertion O(evicted), and O(entries) each time that the
 /// memory doubles; it is given back only as a whole. An entry costs its node (policy's state, weight, key, value) and
 /// 16 to 32 bytes of table.
-public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copyable {
+public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy & ~Copyable>: ~Copyable {
     /// The state comes first: `PolicyStates` finds it there. A node without an entry is not initialised; its first
     /// bytes are the place of the next such node.
     @usableFromInline
@@ -44,10 +44,18 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
 
     /// - Parameter itemWeightMax: the heaviest entry that is admitted; never more than `weightMax`.
     @inlinable
-    public init(weightMax: Int, itemWeightMax: Int? = nil, policy: Policy.Type = Policy.self) {
+    public init(weightMax: Int, itemWeightMax: Int? = nil) {
+        self.init(weightMax: weightMax, itemWeightMax: itemWeightMax, policy: Policy(weightMax: weightMax))
+    }
+
+    /// - Parameters:
+    ///   - itemWeightMax: the heaviest entry that is admitted; never more than `weightMax`.
+    ///   - policy: one that was made for `weightMax`.
+    @inlinable
+    public init(weightMax: Int, itemWeightMax: Int? = nil, policy: consuming Policy) {
         self.weightMax = weightMax
         self.itemWeightMax = min(itemWeightMax ?? weightMax, weightMax)
-        self.policy = Policy(weightMax: weightMax)
+        self.policy = policy
         table = PlaceTable(slotCount: 16)
         capacity = 8
         nodes = .allocate(capacity: capacity)
@@ -63,8 +71,8 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
     /// Of all entries; at most `weightMax`.
     public var weight: Int { @inlinable get { total } }
 
-    /// What its table and its nodes occupy, in bytes, used or not; not what the values refer to.
-    public var byteCount: Int { table.byteCount + capacity * MemoryLayout<Node>.stride }
+    /// What its table, its nodes and its policy occupy, in bytes, used or not; not what the values refer to.
+    public var byteCount: Int { table.byteCount + policy.byteCount + capacity * MemoryLayout<Node>.stride }
 
     /// The value, counted as used.
     @inlinable
@@ -115,7 +123,12 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         _ key: Key, _ value: Value, weight: Int, letGo: (consuming Value) -> Void = { _ in }
     ) -> SetAction {
         precondition(weight >= 0, "a weight is not negative")
-        if let replaced = remove(key) { letGo(replaced) }
+        var former: Policy.State?
+        let there = find(key)
+        if there >= 0 {
+            former = states[table.place(at: there)]
+            letGo(take(at: there))
+        }
         guard weight <= itemWeightMax else { return SetAction(isAdmitted: false, evictedCount: 0) }
         var evictedCount = 0
         while total > weightMax &- weight || used == Self.countMax, let place = policy.victim(in: states) {
@@ -124,7 +137,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
         }
         let place = freePlace()
         let hash = key.cacheHash
-        let state = policy.inserted(at: place, weight: weight, hash: hash, in: states)
+        let state = policy.inserted(at: place, weight: weight, hash: hash, replacing: former, in: states)
         (nodes + Int(place)).initialize(to: Node(state: state, weight: weight, key: key, value: value))
         table.insert(PlaceTable.slot(hash: hash, place: place))
         total &+= weight
@@ -138,6 +151,14 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
     public mutating func remove(_ key: Key) -> Value? {
         let index = find(key)
         return index < 0 ? nil : take(at: index)
+    }
+
+    /// Evicts whom the policy would let go next, and returns its value; nil when there is nobody.
+    @inlinable
+    @discardableResult
+    public mutating func evict() -> Value? {
+        guard let place = policy.victim(in: states) else { return nil }
+        return take(at: index(of: place))
     }
 
     /// The keys whose values `isIt` picks out, in no order; counts nothing as used. O(slots): it reads every node.
@@ -175,7 +196,7 @@ public struct BoundedCache<Key: CacheKey, Value, Policy: EvictionPolicy>: ~Copya
     @inline(__always)
     mutating func take(at index: Int) -> Value {
         let place = table.place(at: index)
-        policy.removed(from: place, in: states)
+        policy.removed(from: place, hash: nodes[Int(place)].key.cacheHash, in: states)
         table.remove(at: index)
         let node = (nodes + Int(place)).move()
         UnsafeMutableRawPointer(nodes + Int(place)).storeBytes(of: firstFree, as: Int32.self)

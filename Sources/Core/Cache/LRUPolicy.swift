@@ -25,8 +25,15 @@ public struct LRUPolicy: EvictionPolicy {
     @inlinable
     @inline(__always)
     public mutating func inserted(
-        at place: Int32, weight: Int, hash: UInt64, in states: PolicyStates<State>
+        at place: Int32, weight: Int, hash: UInt64, replacing former: State?, in states: PolicyStates<State>
     ) -> State {
+        pushed(place, in: states)
+    }
+
+    /// `place` comes to stand first, as the newest. Returns what its node is to keep.
+    @inlinable
+    @inline(__always)
+    mutating func pushed(_ place: Int32, in states: PolicyStates<State>) -> State {
         let state = State(newer: Self.none, older: newest)
         if newest == Self.none { oldest = place } else { states[newest].newer = place }
         newest = place
@@ -37,13 +44,19 @@ public struct LRUPolicy: EvictionPolicy {
     @inline(__always)
     public mutating func touched(_ place: Int32, in states: PolicyStates<State>) {
         guard newest != place else { return }
-        removed(from: place, in: states)
-        states[place] = inserted(at: place, weight: 0, hash: 0, in: states)
+        unlink(place, in: states)
+        states[place] = pushed(place, in: states)
     }
 
     @inlinable
     @inline(__always)
-    public mutating func removed(from place: Int32, in states: PolicyStates<State>) {
+    public mutating func removed(from place: Int32, hash: UInt64, in states: PolicyStates<State>) {
+        unlink(place, in: states)
+    }
+
+    @inlinable
+    @inline(__always)
+    mutating func unlink(_ place: Int32, in states: PolicyStates<State>) {
         let state = states[place]
         if state.newer == Self.none { newest = state.older } else { states[state.newer].older = state.older }
         if state.older == Self.none { oldest = state.newer } else { states[state.older].newer = state.newer }

@@ -20,6 +20,13 @@ public struct PolicyStates<State: BitwiseCopyable> {
         @inline(__always) nonmutating _modify { yield &at(place).pointee }
     }
 
+    /// The same nodes for a policy within the policy, whose state comes first in the outer one's.
+    @inlinable
+    @inline(__always)
+    func leading<Inner: BitwiseCopyable>(_ inner: Inner.Type) -> PolicyStates<Inner> {
+        PolicyStates<Inner>(first: first, stride: stride)
+    }
+
     @inlinable
     @inline(__always)
     func at(_ place: Int32) -> UnsafeMutablePointer<State> {

@@ -1,3 +1,5 @@
+import SamovarCore
+
 extension Configuration {
     /// What is kept, how much of it and for how long.
     struct Cache: Hashable, Sendable {
@@ -5,6 +7,8 @@ extension Configuration {
         var l1SizeMax = 256 << 20
         /// The heaviest entry that L1 takes; nil is an eighth of `l1SizeMax`.
         var l1ItemSizeMax: Int?
+        /// Who goes first when L1 is full.
+        var policy = PolicyName.lru
         /// What bodies ask that came with their digest: so much of it is remembered.
         var bodyMemoSizeMax = 16 << 20
         /// How long an answer is fresh, where its route says nothing.
@@ -22,6 +26,7 @@ extension Configuration {
         static let keys: [ConfigurationKey<Cache>] = [
             .value("l1_size_max", \.l1SizeMax, .size(1 << 20...1 << 40), .restart),
             .optional("l1_item_size_max", \.l1ItemSizeMax, .size(1 << 10...1 << 40), .restart),
+            .value("policy", \.policy, .choice, .restart),
             .value("body_memo_size_max", \.bodyMemoSizeMax, .size(0...1 << 30), .restart),
             .value("ttl", \.ttl, .duration(.zero...lifeMax)),
             .value("stale_ttl", \.staleTTL, .duration(.zero...lifeMax)),

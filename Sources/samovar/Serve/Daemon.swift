@@ -120,7 +120,7 @@ final class Daemon: Sendable {
         if let store { naming = { store.name(of: $0) } }
         let l1 = MemoryCache(
             sizeMax: configuration.cache.l1SizeMax, itemSizeMax: configuration.cache.effectiveL1ItemSizeMax,
-            metrics: metrics, naming: naming)
+            policy: configuration.cache.policy, metrics: metrics, naming: naming)
         let clients = configuration.upstreams.map { upstream in
             HTTPUpstream(.init(upstream, apiKey: secrets.apiKeys[upstream.name]), group: group)
         }

@@ -54,12 +54,7 @@ extension Configuration {
                 followerLagMax: limits.followerLagMax),
             bodySizeMax: limits.bodySizeMax,
             markTTL: cache.hitForMissTTL,
-            prices: PriceTable(
-                prices: models.mapValues {
-                    PriceTable.Price(
-                        inputMicroUSDPerMillion: $0.inputMicroUSDPerMillion,
-                        outputMicroUSDPerMillion: $0.outputMicroUSDPerMillion)
-                }),
+            prices: priceTable,
             lease: leaseSettings,
             onTrackingLoss: redis.onTrackingLoss,
             admission: admissionSettings,

@@ -49,15 +49,16 @@ private struct FIFOPolicy: EvictionPolicy {
     init(weightMax: Int) { list = LRUPolicy(weightMax: weightMax) }
 
     mutating func inserted(
-        at place: Int32, weight: Int, hash: UInt64, in states: PolicyStates<LRUPolicy.State>
+        at place: Int32, weight: Int, hash: UInt64, replacing former: LRUPolicy.State?,
+        in states: PolicyStates<LRUPolicy.State>
     ) -> LRUPolicy.State {
-        list.inserted(at: place, weight: weight, hash: hash, in: states)
+        list.inserted(at: place, weight: weight, hash: hash, replacing: former, in: states)
     }
 
     mutating func touched(_ place: Int32, in states: PolicyStates<LRUPolicy.State>) {}
 
-    mutating func removed(from place: Int32, in states: PolicyStates<LRUPolicy.State>) {
-        list.removed(from: place, in: states)
+    mutating func removed(from place: Int32, hash: UInt64, in states: PolicyStates<LRUPolicy.State>) {
+        list.removed(from: place, hash: hash, in: states)
     }
 
     mutating func victim(in states: PolicyStates<LRUPolicy.State>) -> Int32? { list.victim(in: states) }

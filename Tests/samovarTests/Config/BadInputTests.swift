@@ -41,7 +41,7 @@ struct BadInputTests {
         .init("cache:\n  ttl: 1h\n  stale_tll: 1h", line: 3, "cache.stale_tll", "did you mean 'stale_ttl'?"),
         .init(
             "cache: {max_l1_size: 1GiB}", "cache.max_l1_size",
-            "known here: l1_size_max, l1_item_size_max, body_memo_size_max, ttl"),
+            "known here: l1_size_max, l1_item_size_max, policy, body_memo_size_max"),
         .init("cache: {TTL: 1h}", "cache.TTL", "did you mean 'ttl'?"),
         .init("routes:\n  - name: a\n    ttll: 1h", line: 3, "routes[0].ttll", "did you mean 'ttl'?"),
         .init(

@@ -142,6 +142,12 @@ struct ConfigurationReaderTests {
         #expect(configuration.limits.bodyRateMin == 0)
     }
 
+    @Test("L1's policy is lru, or s3fifo where that is said")
+    func policy() throws {
+        #expect(try ConfigurationText("cache: {ttl: 1m}").read().cache.policy == .lru)
+        #expect(try ConfigurationText("cache: {policy: s3fifo}").read().cache.policy == .s3fifo)
+    }
+
     @Test("sizes and durations take each of their units")
     func units() throws {
         let configuration = try ConfigurationText(

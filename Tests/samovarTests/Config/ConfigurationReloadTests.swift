@@ -39,8 +39,8 @@ struct ConfigurationReloadTests {
             ("listen: {http: \"127.0.0.1:1\", tenant: x}", ["listen.http", "listen.tenant"]),
             ("redis: {url: redis://h, timeout: 1ms}", ["redis.url", "redis.timeout"]),
             (
-                "cache: {ttl: 1m, l1_size_max: 1GiB, l1_item_size_max: 1MiB}",
-                ["cache.l1_size_max", "cache.l1_item_size_max"]
+                "cache: {ttl: 1m, l1_size_max: 1GiB, l1_item_size_max: 1MiB, policy: s3fifo}",
+                ["cache.l1_size_max", "cache.l1_item_size_max", "cache.policy"]
             ),
             ("limits: {connections_max: 1, flights_max: 1}", ["limits.connections_max"]),
         ])
