@@ -61,6 +61,8 @@ public struct LearnedRate: Hashable, Sendable {
         /// would be: refusals alone, as in an outage, do not move it.
         var anchoredBefore: Int
         var hasLetIn = false
+        /// How long after it went the refusal was heard that led to the cut.
+        var heardAfter: Duration
         /// How long it has grown.
         var grownFor = Duration.zero
         /// When growth was last looked at; nil before the first acceptance since the cut.
@@ -100,19 +102,19 @@ public struct LearnedRate: Hashable, Sendable {
     public mutating func refused(_ sent: Sent, at now: Instant) -> Bool {
         guard let known = learned, rate(at: now) != nil else {
             let reached = meter.rate(at: now)
-            cut(to: reached * settings.cutTo, anchor: reached, at: now)
+            cut(to: reached * settings.cutTo, anchor: reached, by: sent, at: now)
             return true
         }
         guard sent.number >= known.sentBefore else { return false }
         let reached = min(known.bucket.rate, meter.rate(at: now))
         // Where nothing was let in meanwhile nothing was learned about what would be.
         guard known.hasLetIn else {
-            cut(to: reached * settings.cutTo, anchor: known.anchor, at: now)
+            cut(to: reached * settings.cutTo, anchor: known.anchor, by: sent, at: now)
             learned?.anchoredBefore = known.anchoredBefore
             return true
         }
         let anchor = letIn(before: sent, since: known) ?? max(reached, known.anchor * settings.cutTo)
-        cut(to: min(reached, anchor) * settings.cutTo, anchor: anchor, at: now)
+        cut(to: min(reached, anchor) * settings.cutTo, anchor: anchor, by: sent, at: now)
         return true
     }
 
@@ -144,19 +146,22 @@ public struct LearnedRate: Hashable, Sendable {
     }
 
     private static let letInMin = 2
+    /// How much longer growth takes for each second that a refusal takes to be heard.
+    private static let carePerSecond = 2.0 / 3
     /// The rate is in use where at least this part of it is sent.
     private static let inUse = 0.7
     /// What may go at once, as time at the learned rate.
     private static let burstTime = 0.1
 
-    private mutating func cut(to rate: Double, anchor: Double, at now: Instant) {
+    private mutating func cut(to rate: Double, anchor: Double, by sent: Sent, at now: Instant) {
         let anchor = max(anchor, Self.rateMin)
         let floor = max(rate, anchor * Self.floorShare, Self.rateMin)
         var bucket = learned?.bucket ?? TokenBucket(rate: floor, burst: 1, at: now)
         bucket.configure(rate: floor, burst: floor * Self.burstTime, at: now)
         bucket.fill(at: now)
         learned = Learned(
-            floor: floor, anchor: anchor, cutAt: now, sentBefore: sentCount, anchoredBefore: sentCount, bucket: bucket)
+            floor: floor, anchor: anchor, cutAt: now, sentBefore: sentCount, anchoredBefore: sentCount,
+            heardAfter: max(.zero, sent.at.duration(to: now)), bucket: bucket)
     }
 
     private func setRate(_ rate: Double, of known: inout Learned, at now: Instant) {
@@ -169,9 +174,11 @@ public struct LearnedRate: Hashable, Sendable {
         let time = min(
             max(settings.growthTimeMin.seconds, settings.requestsPerGrowth / known.anchor),
             settings.growthTimeMax.seconds)
-        let beyond = known.grownFor.seconds / time - 1
+        // Who refuses late is overrun by all that went meanwhile: it is approached, and passed, more slowly.
+        let care = 1 + min(known.heardAfter.seconds, 1) * Self.carePerSecond
+        let beyond = known.grownFor.seconds / (time * care) - 1
         // What was saved up during a pause is spent without a rush: a fifth slower beyond the anchor than before it.
-        let step = beyond > 0 ? beyond / 1.25 : beyond
+        let step = beyond > 0 ? beyond / (1.25 * care) : beyond
         return known.anchor + max(0, known.anchor - known.floor) * step * step * step
     }
 }
